@@ -1,0 +1,46 @@
+"""Names that are part of the API: group, version, labels, annotations, finalizers, conditions."""
+
+from enum import StrEnum
+
+GROUP = "quartermaster.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+JOB_LABEL = f"{GROUP}/job-name"
+"""On everything that belongs to a TrainingJob: the job's name."""
+JOB_UID_LABEL = f"{GROUP}/job-uid"
+"""The TrainingJob's uid, so that a later job of the same name never adopts the earlier's pods."""
+QUEUE_LABEL = f"{GROUP}/queue"
+
+PLACEMENT_GATE = f"{GROUP}/placement"
+"""The scheduling gate that a worker pod carries until its whole gang is placed."""
+
+JOB_FINALIZER = f"{GROUP}/job"
+"""On a TrainingJob: its pods are closed in the accounts before it goes."""
+POD_FINALIZER = f"{GROUP}/accounting"
+"""On a worker pod: its bind and release times are charged before it goes."""
+
+PRICE_ANNOTATION = f"{GROUP}/usd-per-hour"
+"""On a pod: the price of its share of the node when it was placed [USD/h], or `unknown`."""
+
+NODE_LOST = "NodeLost"
+"""Reason of the disruption of a pod that was given up together with its node."""
+
+FIELD_MANAGER = "quartermaster"
+TOKEN_AUDIENCE_PREFIX = f"{GROUP}/"
+
+
+class ConditionType(StrEnum):
+    """What a TrainingJob's conditions can be about."""
+
+    PLACED = "Placed"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    STALLED = "Stalled"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+def token_audience(namespace: str, name: str) -> str:
+    """The audience of the token by which one job's workers report their progress."""
+    return f"{TOKEN_AUDIENCE_PREFIX}{namespace}/{name}"

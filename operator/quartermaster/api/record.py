@@ -1,0 +1,72 @@
+"""A TrainingJob as the operator works with it: parsed once per version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from quartermaster.api import meta
+from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.api.training_job_status import TrainingJobStatus
+from quartermaster.domain.workload import NamespacedName
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One TrainingJob."""
+
+    key: NamespacedName
+    uid: str
+    generation: int
+    created: datetime
+    spec: TrainingJobSpec | None
+    """None where the document cannot be read; `faults` then says why."""
+    faults: tuple[str, ...]
+    status: TrainingJobStatus
+    deleting: bool = False
+    finalizers: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether our finalizer is on."""
+        return meta.JOB_FINALIZER in self.finalizers
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, well or not. What is finished stays finished."""
+        return self.status.completion_time is not None
+
+
+def parse(document: Mapping[str, Any]) -> JobRecord:
+    """A TrainingJob from its document; a spec that cannot be read becomes faults."""
+    metadata = document["metadata"]
+    faults: tuple[str, ...] = ()
+    spec: TrainingJobSpec | None = None
+    try:
+        spec = TrainingJobSpec.model_validate(document.get("spec") or {})
+    except ValidationError as error:
+        faults = tuple(_fault(entry) for entry in error.errors(include_url=False))
+    try:
+        status = TrainingJobStatus.model_validate(document.get("status") or {})
+    except ValidationError:
+        # Somebody else wrote there, or another version did: it is rebuilt from what is.
+        status = TrainingJobStatus()
+    return JobRecord(
+        key=NamespacedName(metadata["namespace"], metadata["name"]),
+        uid=metadata["uid"],
+        generation=int(metadata.get("generation", 0)),
+        created=datetime.fromisoformat(metadata["creationTimestamp"]).astimezone(UTC),
+        spec=spec,
+        faults=faults,
+        status=status,
+        deleting="deletionTimestamp" in metadata,
+        finalizers=tuple(metadata.get("finalizers") or ()),
+    )
+
+
+def _fault(entry: Mapping[str, Any]) -> str:
+    path = ".".join(["spec", *(str(part) for part in entry["loc"])])
+    message = str(entry["msg"]).removeprefix("Value error, ")
+    return f"{path}: {message}"

@@ -1,0 +1,360 @@
+"""TrainingJob: one training run, a gang of workers that starts whole or not at all."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StrictBool
+
+from quartermaster.api.base import (
+    ABOVE_ZERO,
+    SUBDOMAIN,
+    ApiModel,
+    ByteQuantity,
+    CpuQuantity,
+    Decimal9,
+    FreeForm,
+    LabelKey,
+    LabelValue,
+    MapList,
+    Name,
+    PrintableText,
+    at_least,
+)
+from quartermaster.api.rule import Keeps, Rule, matches, unchangeable
+
+KIND = "TrainingJob"
+PLURAL = "trainingjobs"
+
+_MODULE = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*"
+_IMPORT_PATH = rf"{_MODULE}:[A-Za-z_][A-Za-z0-9_]*"
+
+NAME_RULE = Rule(
+    message="metadata.name must be at most 52 characters long: lower-case letters, digits and '-', "
+    "beginning with a letter and ending with a letter or digit; pods are named after it",
+    holds=lambda name: re.fullmatch("[a-z]([-a-z0-9]{0,50}[a-z0-9])?", name) is not None,
+    cel="self.metadata.name.matches('^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$')",
+)
+"""52, so that the name of the Job, of its Service and of its thousandth pod are DNS labels too."""
+
+
+class Precision(StrEnum):
+    """The number format of forward and backward passes."""
+
+    AUTO = "Auto"
+    FP32 = "FP32"
+    BF16 = "BF16"
+
+
+class StrategyMode(StrEnum):
+    """How a model is spread over the workers."""
+
+    AUTO = "Auto"
+    DDP = "DDP"
+
+
+class CapacityType(StrEnum):
+    """What kind of capacity a job may run on."""
+
+    AUTO = "Auto"
+    SPOT = "Spot"
+    ON_DEMAND = "OnDemand"
+
+
+class TopologyMode(StrEnum):
+    """How strictly a gang keeps to one topology domain."""
+
+    REQUIRED = "Required"
+    PREFERRED = "Preferred"
+    UNCONSTRAINED = "Unconstrained"
+
+
+class Model(ApiModel):
+    """What is trained."""
+
+    factory: Annotated[
+        str,
+        Field(max_length=253),
+        Keeps(
+            matches(
+                f"^{_IMPORT_PATH}$",
+                "must be the import path of a function, package.module:function, "
+                "such as qm_trainer.zoo:resnet",
+            )
+        ),
+    ]
+    """Import path of a function that returns the model, `package.module:function`."""
+    args: FreeForm = Field(default_factory=dict)
+    """Keyword arguments for the factory, in camelCase; at most 32."""
+
+
+class Dataset(ApiModel):
+    """What it is trained on."""
+
+    uri: Annotated[
+        str,
+        Field(max_length=1024),
+        Keeps(
+            matches(
+                rf"^(builtin://[A-Za-z0-9][A-Za-z0-9_.-]*|file:///[^\x00]*|python://{_IMPORT_PATH})$",
+                "must be builtin://NAME, file:///PATH or python://package.module:function, "
+                "such as builtin://digits",
+            )
+        ),
+    ]
+    """Where the data is: `builtin://digits`, `file:///path`, or `python://module:function`."""
+    args: FreeForm = Field(default_factory=dict)
+    """Arguments for the data set's reader, in camelCase; at most 32."""
+
+
+class Resources(ApiModel):
+    """What one worker needs of one node."""
+
+    gpus: Annotated[int, Field(strict=True, ge=0, le=64)] = 1
+    """Whole GPUs [count]; 0 trains on CPU."""
+    cpu: CpuQuantity = "1"
+    """CPU request and, for a CPU-only worker, the number of its threads [cores]."""
+    memory: Annotated[ByteQuantity, Keeps(at_least("16Mi"))] = "4Gi"
+    """Memory request and limit [bytes]."""
+
+
+class EnvVar(ApiModel):
+    """A plain environment variable."""
+
+    name: Annotated[
+        str,
+        Field(max_length=128),
+        Keeps(
+            matches(
+                "^[A-Za-z_][A-Za-z0-9_]*$",
+                "must be a variable's name: letters, digits and '_', not beginning with a digit",
+            ),
+            Rule(
+                message="names that begin with QM_ or PET_ are set by the operator: take another",
+                holds=lambda name: not name.startswith(("QM_", "PET_")),
+                cel="!self.startsWith('QM_') && !self.startsWith('PET_')",
+            ),
+        ),
+    ]
+    """The variable's name; names that begin with `QM_` or `PET_` are the operator's."""
+    value: Annotated[str, Field(max_length=4096), PrintableText] = ""
+    """Its value, as it stands."""
+
+
+class Code(ApiModel):
+    """The user's own Python files, without building an image."""
+
+    config_map_name: Name
+    """A ConfigMap in the job's namespace; its keys become files in /workspace, to be imported."""
+
+
+class Strategy(ApiModel):
+    """How the work is spread."""
+
+    mode: StrategyMode = StrategyMode.AUTO
+    """`DDP` copies the model to every process; `Auto` lets the trainer choose."""
+
+
+Argument = Annotated[str, Field(max_length=4096), PrintableText]
+Word = Annotated[str, Field(min_length=1, max_length=4096), PrintableText]
+
+DISTINCT_NAMES = Rule(
+    message="a variable is named twice",
+    # The API server tells it from the list's map key.
+    holds=lambda env: len({variable.name for variable in env}) == len(env),
+)
+
+
+class Trainer(ApiModel):
+    """Who trains, and how."""
+
+    image: Annotated[
+        str,
+        Field(max_length=512),
+        Keeps(
+            matches(
+                "^([A-Za-z0-9][A-Za-z0-9._:/@-]*)?$",
+                "must be the name of a container image, such as registry.example.com/train:1.2",
+            )
+        ),
+    ] = ""
+    """Container image; empty means the operator's own trainer image."""
+    command: Annotated[list[Word], Field(max_length=32)] = Field(default_factory=list)
+    """Run this instead of the built-in loop, for example `["torchrun", "/workspace/train.py"]`."""
+    args: Annotated[list[Argument], Field(max_length=64)] = Field(default_factory=list)
+    """Arguments behind `command`."""
+    env: Annotated[list[EnvVar], Field(max_length=64), MapList("name"), Keeps(DISTINCT_NAMES)] = (
+        Field(default_factory=list)
+    )
+    """Further environment variables."""
+    code: Code | None = None
+    """Own Python files from a ConfigMap."""
+    workers: Annotated[int, Field(strict=True, ge=1, le=1024)] = 1
+    """Worker pods in the gang [count]; all of them start, or none."""
+    resources_per_worker: Resources = Resources()
+    """What each worker needs."""
+    strategy: Strategy = Strategy()
+    """How the work is spread over the workers."""
+    precision: Precision = Precision.AUTO
+    """Number format; `Auto` takes BF16 where the hardware has it."""
+    epochs: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 1
+    """Passes over the training set [count]."""
+    batch_size: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 64
+    """Samples per process and step [count]."""
+    learning_rate: Annotated[Decimal9, Keeps(ABOVE_ZERO)] = "0.001"
+    """Peak learning rate, a decimal string."""
+    seed: Annotated[int, Field(strict=True, ge=0, le=2_147_483_647)] = 0
+    """One seed for initialisation, shuffling and augmentation."""
+
+
+LEVEL_NEEDS_MODE = Rule(
+    message="topology.level has no effect with mode Unconstrained: "
+    "drop the level, or take Preferred or Required",
+    holds=lambda topology: not (topology.level and topology.mode is TopologyMode.UNCONSTRAINED),
+    cel="!has(self.level) || self.mode != 'Unconstrained'",
+)
+
+
+class Topology(ApiModel):
+    """How near to each other the workers have to be."""
+
+    RULES: ClassVar = (LEVEL_NEEDS_MODE,)
+
+    mode: TopologyMode = TopologyMode.PREFERRED
+    """`Required` waits for one domain that holds the gang; `Preferred` takes the fewest domains."""
+    level: LabelKey | None = None
+    """The node label that names the domain, for example `topology.kubernetes.io/zone`.
+
+    Unset means the narrowest of the pool's levels that will do."""
+
+
+class Placement(ApiModel):
+    """Where the job may run."""
+
+    capacity_type: CapacityType = CapacityType.AUTO
+    """`Auto` takes whichever is cheaper."""
+    accelerators: Annotated[list[LabelValue], Field(max_length=32)] = Field(default_factory=list)
+    """GPU models that will do, as `nvidia.com/gpu.product` names them; empty means any."""
+    pools: Annotated[list[Name], Field(max_length=32)] = Field(default_factory=list)
+    """ComputePools that may be used; empty means any."""
+    topology: Topology = Topology()
+    """How near to each other the workers have to be."""
+
+
+CLASS_OR_URI = Rule(
+    message="checkpoint.storageClassName is for the claim that is made when checkpoint.uri is "
+    "unset: give one of the two",
+    holds=lambda checkpoint: checkpoint.uri is None or checkpoint.storage_class_name is None,
+    cel="!has(self.uri) || !has(self.storageClassName)",
+)
+
+
+class Checkpoint(ApiModel):
+    """Where the run keeps its state, its metrics and its model."""
+
+    RULES: ClassVar = (CLASS_OR_URI,)
+
+    uri: (
+        Annotated[
+            str,
+            Field(max_length=512),
+            Keeps(
+                matches(
+                    rf"^pvc://{SUBDOMAIN}(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?$",
+                    "must be pvc://CLAIM or pvc://CLAIM/PATH, where no part of the path begins "
+                    "with a dot",
+                )
+            ),
+        ]
+        | None
+    ) = None
+    """An existing claim, `pvc://CLAIM/PATH`.
+
+    Unset makes one named `JOB-artifacts`, which outlives the job."""
+    size: Annotated[ByteQuantity, Keeps(at_least("1Mi"))] = "10Gi"
+    """Size of the claim that is made when `uri` is unset."""
+    storage_class_name: Name | None = None
+    """Storage class of that claim; unset means the cluster's default."""
+    period_seconds: Annotated[int, Field(strict=True, ge=1, le=86_400)] | None = None
+    """Time between checkpoints [s]; unset lets the trainer choose."""
+    keep: Annotated[int, Field(strict=True, ge=1, le=100)] = 2
+    """How many complete checkpoints are kept [count]."""
+
+
+class FailurePolicy(ApiModel):
+    """What happens when a worker fails."""
+
+    max_restarts: Annotated[int, Field(strict=True, ge=0, le=100)] = 3
+    """How often one worker may fail before the job does; lost nodes and peers are not counted."""
+
+
+COMMAND_OR_MODEL = Rule(
+    message="give either model and dataset, or trainer.command",
+    holds=lambda spec: (
+        not (spec.model or spec.dataset)
+        if spec.trainer.command
+        else bool(spec.model and spec.dataset)
+    ),
+    cel="has(self.trainer.command) && self.trainer.command.size() > 0"
+    " ? !has(self.model) && !has(self.dataset) : has(self.model) && has(self.dataset)",
+)
+ARGS_NEED_COMMAND = Rule(
+    message="trainer.args needs trainer.command: "
+    "the built-in loop takes its arguments from model.args and dataset.args",
+    holds=lambda spec: not spec.trainer.args or bool(spec.trainer.command),
+    cel="!has(self.trainer.args) || self.trainer.args.size() == 0"
+    " || (has(self.trainer.command) && self.trainer.command.size() > 0)",
+)
+
+
+class TrainingJobSpec(ApiModel):
+    """What the user asks for."""
+
+    RULES: ClassVar = (
+        COMMAND_OR_MODEL,
+        ARGS_NEED_COMMAND,
+        unchangeable("model", optional=True),
+        unchangeable("dataset", optional=True),
+        unchangeable("trainer"),
+        unchangeable("placement"),
+        unchangeable("checkpoint"),
+        unchangeable("failurePolicy"),
+        unchangeable("managedBy", optional=True),
+    )
+
+    model: Model | None = None
+    """What is trained; required unless `trainer.command` is given."""
+    dataset: Dataset | None = None
+    """What it is trained on; required unless `trainer.command` is given."""
+    trainer: Trainer = Trainer()
+    """Who trains, and how."""
+    placement: Placement = Placement()
+    """Where the job may run."""
+    checkpoint: Checkpoint = Checkpoint()
+    """Where the run keeps its state, its metrics and its model."""
+    failure_policy: FailurePolicy = FailurePolicy()
+    """What happens when a worker fails."""
+    suspend: StrictBool = False
+    """True stops the workers after a checkpoint and frees their nodes; false lets them go on."""
+    priority: Annotated[int, Field(strict=True, ge=-1_000_000, le=1_000_000)] = 0
+    """Higher goes first in the queue."""
+    active_deadline_seconds: Annotated[int, Field(strict=True, ge=1, le=31_536_000)] | None = None
+    """Fail the job when it was active for longer than this [s]; suspending starts a new count."""
+    ttl_seconds_after_finished: Annotated[int, Field(strict=True, ge=0, le=31_536_000)] | None = (
+        None
+    )
+    """Delete the job this long after it ended [s]; its volume stays. Unset keeps it."""
+    managed_by: (
+        Annotated[
+            str,
+            Field(max_length=253),
+            Keeps(
+                matches(
+                    rf"^{SUBDOMAIN}/[A-Za-z0-9._-]+$",
+                    "must be a domain and a path, such as kueue.x-k8s.io/multikueue",
+                )
+            ),
+        ]
+        | None
+    ) = None
+    """Another controller that looks after this job; Quartermaster then leaves it alone."""

@@ -1,0 +1,194 @@
+"""What the operator reports of a TrainingJob. Small, and written only when it differs."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from quartermaster.api.base import ApiModel, Decimal9, MapList, Money
+
+
+class State(StrEnum):
+    """One word for the column; the conditions say more."""
+
+    PENDING = "Pending"
+    WAITING = "Waiting"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+    STALLED = "Stalled"
+
+
+class ConditionStatus(StrEnum):
+    """The three values that a condition can have."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(ApiModel):
+    """A metav1 condition."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """What it is about."""
+    status: ConditionStatus
+    """True, False or Unknown."""
+    reason: Annotated[
+        str,
+        Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"),
+    ]
+    """Why, in one word for programs."""
+    message: Annotated[str, Field(max_length=32768)] = ""
+    """Why, for people, and what would change it."""
+    last_transition_time: datetime
+    """When the status last changed."""
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    """The generation that it was judged from."""
+
+
+class Progress(ApiModel):
+    """How far the run is, as its rank 0 reported it."""
+
+    summary: Annotated[str, Field(max_length=64)] = ""
+    """For the column: `45% 270/600`."""
+    percentage: Annotated[int, Field(ge=0, le=100)] = 0
+    """Share of the steps that are done [percent]."""
+    step: Annotated[int, Field(ge=0)] = 0
+    """Steps done [count]."""
+    total_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps in all [count]; 0 while unknown."""
+    epoch: Annotated[int, Field(ge=0)] | None = None
+    """The running epoch, from 1."""
+    remaining: Annotated[str, Field(max_length=32)] = ""
+    """Time to the end as it looks now, for the column: `3m20s`."""
+    estimated_completion_time: datetime | None = None
+    """When the run will end as it looks now."""
+    loss: Annotated[str, Field(max_length=32)] | None = None
+    """The last loss, a decimal string."""
+    samples_per_second: Decimal9 | None = None
+    """Samples trained on, over the whole gang [1/s]."""
+    metrics: Annotated[dict[str, Annotated[str, Field(max_length=32)]], Field(max_length=16)] = (
+        Field(default_factory=dict)
+    )
+    """The last measured metrics by name, decimal strings."""
+    last_report_time: datetime | None = None
+    """When the last report came."""
+
+
+class Rejected(ApiModel):
+    """A candidate that was not chosen."""
+
+    candidate: Annotated[str, Field(max_length=256)]
+    """Which combination."""
+    reason: Annotated[str, Field(max_length=512)]
+    """Why not, with numbers."""
+
+
+class PlacementStatus(ApiModel):
+    """Where the gang is, and why there."""
+
+    accelerator: Annotated[str, Field(max_length=256)] = ""
+    """GPU model or models."""
+    nodes: Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=16)] = Field(
+        default_factory=list
+    )
+    """The first sixteen nodes, by worker index."""
+    node_count: Annotated[int, Field(ge=0)] = 0
+    """Nodes in all [count]."""
+    capacity_type: Annotated[str, Field(max_length=64)] = ""
+    """Spot, OnDemand, Mixed or Unknown."""
+    pool: Annotated[str, Field(max_length=256)] = ""
+    """ComputePool or pools."""
+    topology_level: Annotated[str, Field(max_length=317)] = ""
+    """The narrowest level in which the whole gang lies; empty when it spans domains."""
+    reason: Annotated[str, Field(max_length=1024)] = ""
+    """One sentence for the person who waits."""
+    rejected: Annotated[list[Rejected], Field(max_length=5)] = Field(default_factory=list)
+    """What was weighed and not chosen."""
+
+
+class Cost(ApiModel):
+    """What the job has cost: price times time from bind to release, over all its pods."""
+
+    total: Money | None = None
+    """So far, rounded to the cent's hundredth; unset while a price is unknown."""
+    rate_per_hour: Money | None = None
+    """What it costs an hour right now."""
+    currency: Annotated[str, Field(max_length=3)] = "USD"
+    """ISO 4217 code."""
+    price_source: Annotated[str, Field(max_length=256)] = "Unknown"
+    """Where the prices come from; `Unknown` where a node has none."""
+    accrued: Annotated[str, Field(max_length=256)] = "0/1"
+    """The exact sum over closed segments, undivided [USD], a fraction `n/d`."""
+    segments: Annotated[int, Field(ge=0)] = 0
+    """Closed segments [count]."""
+    unpriced_seconds: Annotated[int, Field(ge=0)] = 0
+    """Time on nodes without a price, over all pods [s]."""
+    closing: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=1024)] = Field(
+        default_factory=list
+    )
+    """Uids of pods that are charged but not yet released, so that none is charged twice."""
+
+
+class Goodput(ApiModel):
+    """How often the run was disturbed."""
+
+    restarts: Annotated[int, Field(ge=0)] = 0
+    """Worker pods that ended without success and were started again [count]."""
+    interruptions: Annotated[int, Field(ge=0)] = 0
+    """Of these, the ones that Kubernetes or a lost node ended [count]."""
+
+
+class CheckpointStatus(ApiModel):
+    """The newest complete checkpoint."""
+
+    step: Annotated[int, Field(ge=0)]
+    """The step that it holds."""
+    time: datetime
+    """When it was complete."""
+    uri: Annotated[str, Field(max_length=1024)]
+    """Where it lies."""
+
+
+class Result(ApiModel):
+    """What the run left behind."""
+
+    model_uri: Annotated[str, Field(max_length=1024)]
+    """The trained model."""
+    duration_seconds: Annotated[int, Field(ge=0)] = 0
+    """From the first worker's start to the end [s]."""
+
+
+class TrainingJobStatus(ApiModel):
+    """What the operator reports."""
+
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    """The generation of the spec that this status is about."""
+    state: State | None = None
+    """One word for the column; the conditions say more."""
+    conditions: Annotated[list[Condition], Field(max_length=16), MapList("type")] = Field(
+        default_factory=list
+    )
+    """The latest observations: Placed, Running, Suspended, Stalled, Complete, Failed."""
+    workers: Annotated[str, Field(max_length=16)] = ""
+    """For the column: running of wanted, `2/2`."""
+    start_time: datetime | None = None
+    """When the first worker started."""
+    completion_time: datetime | None = None
+    """When the job ended, well or not."""
+    progress: Progress | None = None
+    """How far the run is."""
+    placement: PlacementStatus | None = None
+    """Where the gang is, and why there."""
+    cost: Cost | None = None
+    """What the job has cost."""
+    goodput: Goodput | None = None
+    """How often the run was disturbed."""
+    checkpoint: CheckpointStatus | None = None
+    """The newest complete checkpoint."""
+    result: Result | None = None
+    """What the run left behind."""

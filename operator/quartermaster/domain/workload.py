@@ -1,0 +1,61 @@
+"""What is to be placed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from typing_extensions import override
+
+from quartermaster.domain.cluster import Capacity, Toleration
+from quartermaster.domain.resources import Resources
+
+
+class TopologyMode(StrEnum):
+    """How strictly a gang keeps to one topology domain."""
+
+    REQUIRED = "Required"
+    PREFERRED = "Preferred"
+    UNCONSTRAINED = "Unconstrained"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NamespacedName:
+    """The address of an object."""
+
+    namespace: str
+    name: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gang:
+    """The workers of one job that want a place now."""
+
+    key: NamespacedName
+    uid: str
+    created: datetime
+    indices: tuple[int, ...]
+    """Workers without a place, by index."""
+    per_worker: Resources
+    priority: int = 0
+    held: tuple[str, ...] = ()
+    """Nodes on which the gang's other workers are already."""
+    capacity: Capacity | None = None
+    """None takes any."""
+    accelerators: tuple[str, ...] = ()
+    """GPU models that will do; empty takes any."""
+    pools: tuple[str, ...] = ()
+    """Pools that will do; empty takes any."""
+    topology: TopologyMode = TopologyMode.PREFERRED
+    topology_level: str | None = None
+    """The label that names the domain; None takes the pools' levels."""
+    tolerations: tuple[Toleration, ...] = ()
+    """Taints that the worker pods pass on their own."""
+
+    @property
+    def size(self) -> int:
+        """Workers that want a place [count]."""
+        return len(self.indices)

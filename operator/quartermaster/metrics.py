@@ -1,0 +1,77 @@
+"""Every metric that the operator exports: one table for the code and the reference page."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+PREFIX = "quartermaster_"
+
+
+class Kind(StrEnum):
+    """How a metric moves."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_JOB = ("namespace", "job")
+
+DECISION_SECONDS = Metric(
+    "placement_decision_seconds",
+    Kind.HISTOGRAM,
+    "Time to decide on one gang.",
+    ("answer",),
+    _SECONDS,
+)
+GANG_PLACED_SECONDS = Metric(
+    "gang_placed_seconds",
+    Kind.HISTOGRAM,
+    "From a job's creation until the gates of its gang were removed.",
+    (),
+    (*_SECONDS, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0),
+)
+RECONCILE_SECONDS = Metric(
+    "reconcile_seconds", Kind.HISTOGRAM, "Time of one pass over one job.", ("outcome",), _SECONDS
+)
+API_WRITES = Metric(
+    "api_writes_total", Kind.COUNTER, "Writes sent to the API server.", ("verb", "resource")
+)
+PROGRESS_REPORTS = Metric(
+    "progress_reports_total", Kind.COUNTER, "Progress reports by HTTP status.", ("status",)
+)
+LEADER = Metric("leader", Kind.GAUGE, "1 while this operator holds the lease.")
+JOBS = Metric("jobs", Kind.GAUGE, "TrainingJobs by state.", ("state",))
+JOB_COST = Metric("job_cost_usd", Kind.GAUGE, "Cost of a job so far, in USD.", _JOB)
+JOB_RATE = Metric("job_cost_usd_per_hour", Kind.GAUGE, "What a job costs an hour now.", _JOB)
+JOB_PROGRESS = Metric("job_progress_ratio", Kind.GAUGE, "Share of a job's steps done.", _JOB)
+JOB_RESTARTS = Metric(
+    "job_worker_restarts", Kind.GAUGE, "Workers of a job that ended without success.", _JOB
+)
+JOB_UNPRICED = Metric(
+    "job_unpriced_seconds", Kind.GAUGE, "Pod time of a job on nodes of unknown price.", _JOB
+)
+NODE_GPUS = Metric(
+    "pool_gpus", Kind.GAUGE, "GPUs of ready nodes by pool and model.", ("pool", "accelerator")
+)
+NODE_GPUS_USED = Metric(
+    "pool_gpus_used", Kind.GAUGE, "GPUs that pods hold, by pool and model.", ("pool", "accelerator")
+)
+
+TABLE = (
+    DECISION_SECONDS, GANG_PLACED_SECONDS, RECONCILE_SECONDS, API_WRITES, PROGRESS_REPORTS,
+    LEADER, JOBS, JOB_COST, JOB_RATE, JOB_PROGRESS, JOB_RESTARTS, JOB_UNPRICED,
+    NODE_GPUS, NODE_GPUS_USED,
+)  # fmt: skip
+"""All of them, in the order of the reference page."""
