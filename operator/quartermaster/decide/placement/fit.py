@@ -1,0 +1,94 @@
+"""May a worker run on a node, and how many of them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+from quartermaster.decide.cost import rates
+from quartermaster.domain.cluster import NO_POOL, Node, Pool, Snapshot
+from quartermaster.domain.workload import Gang
+
+
+class NodeRefusal(StrEnum):
+    """Why a gang may not use a node, whatever runs there now; read as `N nodes ...`."""
+
+    OTHER_POOL = "outside the allowed pools"
+    OTHER_ACCELERATOR = "with another GPU model"
+    OTHER_CAPACITY = "of another capacity type"
+    TAINTED = "with a taint that the job does not tolerate"
+    TOO_SMALL = "too small for one worker even when empty"
+    NOT_READY = "not ready"
+    CORDONED = "cordoned"
+
+
+LASTING = frozenset(
+    {
+        NodeRefusal.OTHER_POOL,
+        NodeRefusal.OTHER_ACCELERATOR,
+        NodeRefusal.OTHER_CAPACITY,
+        NodeRefusal.TAINTED,
+        NodeRefusal.TOO_SMALL,
+    }
+)
+"""Refusals that waiting does not cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A node that may take workers of a gang."""
+
+    node: Node
+    pool: Pool
+    free: int
+    """Workers that fit now [count]."""
+    whole: int
+    """Workers that would fit if it were empty [count]."""
+    rate: Fraction | None
+    """Price of one worker [USD/h]; None where it is unknown."""
+
+
+def refusal(node: Node, pool: Pool, gang: Gang) -> NodeRefusal | None:
+    """Why the gang may not use the node; None when it may."""
+    checks = (
+        (bool(gang.pools) and pool.name not in gang.pools, NodeRefusal.OTHER_POOL),
+        (
+            bool(gang.accelerators) and node.accelerator not in gang.accelerators,
+            NodeRefusal.OTHER_ACCELERATOR,
+        ),
+        (
+            gang.capacity is not None and node.capacity is not gang.capacity,
+            NodeRefusal.OTHER_CAPACITY,
+        ),
+        (not _tolerated(node, pool, gang), NodeRefusal.TAINTED),
+        (gang.per_worker.times_within(node.allocatable) < 1, NodeRefusal.TOO_SMALL),
+        (not node.ready, NodeRefusal.NOT_READY),
+        (node.cordoned, NodeRefusal.CORDONED),
+    )
+    return next((reason for refused, reason in checks if refused), None)
+
+
+def _tolerated(node: Node, pool: Pool, gang: Gang) -> bool:
+    passes = gang.tolerations + pool.tolerations
+    return all(any(toleration.covers(taint) for toleration in passes) for taint in node.taints)
+
+
+def slots(gang: Gang, snapshot: Snapshot) -> tuple[list[Slot], dict[NodeRefusal, int]]:
+    """The nodes that the gang may use, by name, and how many are refused by reason."""
+    usable: list[Slot] = []
+    refused: dict[NodeRefusal, int] = {}
+    for node in sorted(snapshot.nodes, key=lambda node: node.name):
+        pool = snapshot.pool_of(node) if snapshot.pools else NO_POOL
+        reason = refusal(node, pool, gang)
+        if reason is not None:
+            refused[reason] = refused.get(reason, 0) + 1
+            continue
+        usable.append(
+            Slot(
+                node=node,
+                pool=pool,
+                free=gang.per_worker.times_within(node.free),
+                whole=gang.per_worker.times_within(node.allocatable),
+                rate=rates.worker_rate(node, pool, gang.per_worker),
+            )
+        )
+    return usable, {reason: refused[reason] for reason in NodeRefusal if reason in refused}

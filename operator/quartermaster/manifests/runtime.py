@@ -1,0 +1,84 @@
+"""The contract with the trainer image: docs/reference/trainer-contract.md, version 1."""
+
+import json
+from typing import Any
+
+from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.domain.workload import NamespacedName
+from quartermaster.manifests.volume import location
+from quartermaster.units import millicores
+
+CONTRACT = "1"
+MASTER_PORT = 29400
+WORKSPACE = "/workspace"
+TOKEN_DIR = "/var/run/secrets/quartermaster"  # noqa: S105 - a path, not a secret
+LAUNCH = ("python", "-m", "qm_trainer", "launch")
+
+
+def processes_per_worker(spec: TrainingJobSpec) -> int:
+    """One process a GPU, or one where there is none [count]."""
+    return max(1, spec.trainer.resources_per_worker.gpus)
+
+
+def run_config(spec: TrainingJobSpec, key: NamespacedName, uid: str) -> str | None:
+    """`QM_CONFIG`: the run as JSON; None where the user brings a command."""
+    if spec.model is None or spec.dataset is None:
+        return None
+    trainer = spec.trainer
+    config = {
+        "job": {"namespace": key.namespace, "name": key.name, "uid": uid},
+        "model": {"factory": spec.model.factory, "args": spec.model.args},
+        "dataset": {"uri": spec.dataset.uri, "args": spec.dataset.args},
+        "trainer": {
+            "epochs": trainer.epochs,
+            "batchSize": trainer.batch_size,
+            "learningRate": trainer.learning_rate,
+            "precision": trainer.precision.value,
+            "strategy": trainer.strategy.mode.value,
+            "seed": trainer.seed,
+        },
+        "checkpoint": {
+            "periodSeconds": spec.checkpoint.period_seconds,
+            "keep": spec.checkpoint.keep,
+        },
+    }
+    return json.dumps(config, sort_keys=True)
+
+
+def environment(
+    spec: TrainingJobSpec, key: NamespacedName, uid: str, progress_url: str
+) -> list[dict[str, Any]]:
+    """A worker's environment; the user's own variables come last."""
+    processes = processes_per_worker(spec)
+    threads = max(1, millicores(spec.trainer.resources_per_worker.cpu) // 1000 // processes)
+    variables = {
+        "QM_CONTRACT": CONTRACT,
+        "QM_RUN_DIR": location(spec, key, uid).run_dir,
+        "QM_PROGRESS_URL": progress_url,
+        "QM_PROGRESS_TOKEN_FILE": f"{TOKEN_DIR}/token",
+        "QM_JOB_NAMESPACE": key.namespace,
+        "QM_JOB_NAME": key.name,
+        "QM_JOB_UID": uid,
+        "PET_NNODES": str(spec.trainer.workers),
+        "PET_NPROC_PER_NODE": str(processes),
+        "PET_MASTER_ADDR": f"{key.name}-0.{key.name}",
+        "PET_MASTER_PORT": str(MASTER_PORT),
+        "PET_RDZV_BACKEND": "static",
+        "PET_RDZV_ID": uid,
+        "PET_MAX_RESTARTS": "0",
+        "OMP_NUM_THREADS": str(threads),
+        "HOME": "/tmp",  # noqa: S108 - the pod's own, private directory
+    }
+    config = run_config(spec, key, uid)
+    if config is not None:
+        variables["QM_CONFIG"] = config
+    if spec.trainer.code is not None:
+        variables["PYTHONPATH"] = WORKSPACE
+    index_path = "metadata.labels['batch.kubernetes.io/job-completion-index']"
+    rank: dict[str, Any] = {
+        "name": "PET_NODE_RANK",
+        "valueFrom": {"fieldRef": {"fieldPath": index_path}},
+    }
+    fixed = [{"name": name, "value": value} for name, value in sorted(variables.items())]
+    own = [{"name": var.name, "value": var.value} for var in spec.trainer.env]
+    return [rank, *fixed, *own]
