@@ -1,0 +1,255 @@
+"""What the operator keeps of Kubernetes' documents: nodes, pods and jobs as domain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from quartermaster.api import meta
+from quartermaster.domain.cluster import Capacity, Node, Taint
+from quartermaster.domain.resources import NOTHING, Resources
+from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
+from quartermaster.domain.workload import NamespacedName
+from quartermaster.manifests.worker import CONTAINER, GPU_RESOURCE, rate_from_text
+from quartermaster.units import byte_count, millicores
+
+Document = Mapping[str, Any]
+
+INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+SPOT_LABELS = (
+    ("karpenter.sh/capacity-type", "spot", "on-demand"),
+    ("eks.amazonaws.com/capacityType", "SPOT", "ON_DEMAND"),
+    ("cloud.google.com/gke-spot", "true", "false"),
+    ("kubernetes.azure.com/scalesetpriority", "spot", "regular"),
+)
+"""How the clouds and Karpenter say that a node is spot: label, spot's value, on-demand's value."""
+
+
+def time(text: str | None) -> datetime | None:
+    """A metav1 time."""
+    return None if not text else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def address(document: Document) -> NamespacedName:
+    """An object's namespace and name."""
+    metadata = document["metadata"]
+    return NamespacedName(metadata.get("namespace", ""), metadata["name"])
+
+
+def node(document: Document) -> Node:
+    """A node; what its pods hold is added when a snapshot is taken."""
+    labels: Mapping[str, str] = document["metadata"].get("labels") or {}
+    spec, status = document.get("spec") or {}, document.get("status") or {}
+    ready = _condition(status, "Ready")
+    return Node(
+        name=document["metadata"]["name"],
+        allocatable=_resources(status.get("allocatable") or {}),
+        labels=labels,
+        accelerator=labels.get("nvidia.com/gpu.product", ""),
+        instance_type=labels.get("node.kubernetes.io/instance-type", ""),
+        capacity=capacity(labels),
+        ready=ready is not None and ready.get("status") == "True",
+        cordoned=bool(spec.get("unschedulable")),
+        taints=tuple(
+            Taint(taint["key"], taint.get("value", ""))
+            for taint in spec.get("taints") or ()
+            if taint.get("effect") in ("NoSchedule", "NoExecute")
+        ),
+    )
+
+
+def capacity(labels: Mapping[str, str]) -> Capacity:
+    """How a node was bought, by the labels of Karpenter and the clouds; unknown stays unknown."""
+    for label, spot, on_demand in SPOT_LABELS:
+        if labels.get(label) == spot:
+            return Capacity.SPOT
+        if labels.get(label) == on_demand:
+            return Capacity.ON_DEMAND
+    return Capacity.UNKNOWN
+
+
+def _resources(quantities: Mapping[str, str]) -> Resources:
+    return Resources(
+        cpu_m=millicores(quantities.get("cpu", "0")),
+        memory=byte_count(quantities.get("memory", "0")),
+        # Counts are quantities too: the kubelet writes a thousand pods as 1k.
+        gpus=byte_count(quantities.get(GPU_RESOURCE, "0")),
+        pods=byte_count(quantities.get("pods", "0")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """What any pod holds, and the worker that it is if it is one of ours."""
+
+    key: NamespacedName
+    uid: str
+    node: str | None
+    holds: Resources
+    """Nothing once it is over."""
+    worker: Worker | None = None
+
+
+def pod(document: Document) -> Pod:
+    """A pod. One that is over holds nothing; one placed by us and not yet bound holds its place."""
+    metadata, spec = document["metadata"], document.get("spec") or {}
+    status = document.get("status") or {}
+    over = status.get("phase") in ("Succeeded", "Failed")
+    ours = meta.JOB_UID_LABEL in (metadata.get("labels") or {})
+    place = spec.get("nodeName") or (_placed_on(spec) if ours else None)
+    gated = bool(spec.get("schedulingGates"))
+    return Pod(
+        key=address(document),
+        uid=metadata["uid"],
+        node=None if gated else place,
+        holds=NOTHING if over else _held(spec),
+        worker=_worker(document, None if gated else place) if ours else None,
+    )
+
+
+def _held(spec: Document) -> Resources:
+    """A pod's effective request, as the scheduler counts it.
+
+    The containers run together, beside the init containers that are restarted for ever (sidecars);
+    the other init containers run before them one by one, each beside the sidecars above it.
+    """
+    running = Resources(pods=1)
+    for container in spec.get("containers") or ():
+        running += _requested(container)
+    sidecars, peak = NOTHING, NOTHING
+    for container in spec.get("initContainers") or ():
+        request = _requested(container)
+        peak = _larger(peak, sidecars + request)
+        if container.get("restartPolicy") == "Always":
+            sidecars += request
+    return _larger(running + sidecars, peak) + _resources(spec.get("overhead") or {})
+
+
+def _requested(container: Document) -> Resources:
+    return _resources((container.get("resources") or {}).get("requests") or {})
+
+
+def _larger(one: Resources, other: Resources) -> Resources:
+    return Resources(
+        max(one.cpu_m, other.cpu_m),
+        max(one.memory, other.memory),
+        max(one.gpus, other.gpus),
+        max(one.pods, other.pods),
+    )
+
+
+def _placed_on(spec: Document) -> str | None:
+    """The node that our placement patch named."""
+    required = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ) or {}
+    for term in required.get("nodeSelectorTerms") or ():
+        for field in term.get("matchFields") or ():
+            if field.get("key") == "metadata.name" and field.get("values"):
+                return str(field["values"][0])
+    return None
+
+
+def _worker(document: Document, place: str | None) -> Worker:
+    metadata, spec = document["metadata"], document.get("spec") or {}
+    status = document.get("status") or {}
+    labels = metadata["labels"]
+    scheduled = _condition(status, "PodScheduled") or {}
+    bound = scheduled.get("status") == "True"
+    refused = scheduled.get("reason") == "Unschedulable"
+    state = _container_state(status)
+    disruption = _condition(status, "DisruptionTarget") or {}
+    lost = disruption.get("reason") == meta.NODE_LOST
+    annotations = metadata.get("annotations") or {}
+    return Worker(
+        key=address(document),
+        uid=metadata["uid"],
+        job_uid=labels[meta.JOB_UID_LABEL],
+        index=int(labels.get(INDEX_LABEL, "0")),
+        created=_must(metadata["creationTimestamp"]),
+        phase=Phase(status.get("phase", "Pending")),
+        gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or ()),
+        node=place,
+        bound=time(scheduled.get("lastTransitionTime")) if bound else None,
+        started=_started(state),
+        # A pod that was given up with its node is charged until then: a kubelet that comes back
+        # later must not change a bill that is written.
+        ended=None if lost else time((state.get("terminated") or {}).get("finishedAt")),
+        exit=_exit(state),
+        deleting=time(metadata.get("deletionTimestamp")),
+        disrupted=time(disruption.get("lastTransitionTime"))
+        if disruption.get("status") == "True"
+        else None,
+        held_up=_held_up(state),
+        unschedulable=str(scheduled.get("message", "")) if refused else "",
+        unschedulable_since=time(scheduled.get("lastTransitionTime")) if refused else None,
+        usd_per_hour=rate_from_text(annotations.get(meta.PRICE_ANNOTATION, "")),
+        job_name=labels.get(meta.JOB_LABEL, ""),
+        accounted=meta.POD_FINALIZER in (metadata.get("finalizers") or ()),
+    )
+
+
+def _must(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _container_state(status: Document) -> Document:
+    for container in status.get("containerStatuses") or ():
+        if container.get("name") == CONTAINER:
+            state: Document = container.get("state") or {}
+            return state
+    return {}
+
+
+def _started(state: Document) -> datetime | None:
+    """When the container began; one that could not be started has the beginning of all time."""
+    began = time(
+        (state.get("running") or {}).get("startedAt")
+        or (state.get("terminated") or {}).get("startedAt")
+    )
+    return began if began is not None and began.timestamp() > 0 else None
+
+
+def _exit(state: Document) -> Exit | None:
+    ended = state.get("terminated")
+    if not ended:
+        return None
+    return Exit(
+        code=int(ended.get("exitCode", -1)),
+        reason=str(ended.get("reason", "")),
+        message=str(ended.get("message", "")),
+    )
+
+
+def _held_up(state: Document) -> tuple[str, str] | None:
+    waiting = state.get("waiting") or {}
+    reason = str(waiting.get("reason", ""))
+    if reason in ("", "ContainerCreating", "PodInitializing"):
+        return None
+    return reason, str(waiting.get("message", ""))
+
+
+def _condition(status: Document, kind: str) -> Document | None:
+    found = (c for c in status.get("conditions") or () if c.get("type") == kind)
+    return next(found, None)
+
+
+def child_job(document: Document) -> ChildJob:
+    """The Indexed Job of a TrainingJob."""
+    metadata, status = document["metadata"], document.get("status") or {}
+    owners = [o["uid"] for o in metadata.get("ownerReferences") or () if o.get("controller")]
+    failed = _condition(status, "Failed") or {}
+    complete = _condition(status, "Complete") or {}
+    has_failed, is_complete = failed.get("status") == "True", complete.get("status") == "True"
+    return ChildJob(
+        key=address(document),
+        uid=metadata["uid"],
+        owner_uid=owners[0] if owners else "",
+        suspended=bool((document.get("spec") or {}).get("suspend")),
+        complete=is_complete,
+        failed=(str(failed.get("reason", "")), str(failed.get("message", "")))
+        if has_failed
+        else None,
+        ended=time((failed if has_failed else complete).get("lastTransitionTime")),
+        deleting="deletionTimestamp" in metadata,
+    )

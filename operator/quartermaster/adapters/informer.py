@@ -1,0 +1,90 @@
+"""Keeps a cache of one resource true: list, then watch from there, and list anew after a break.
+
+A new list replaces the cache, so that what was deleted in the gap is gone from it too.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from quartermaster.adapters.cache import Cache
+from quartermaster.adapters.kube import ApiError, Document, KubeClient
+from quartermaster.errors import ClusterError
+
+logger = logging.getLogger(__name__)
+
+PAGE = 500
+WATCH_SECONDS = 300
+SILENCE_SECONDS = 330.0
+"""The server ends a watch after WATCH_SECONDS; silence for longer means a dead connection."""
+BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Informer:
+    """Lists and watches one resource into a cache."""
+
+    def __init__(
+        self, client: KubeClient, path: str, cache: Cache[Any], *, selector: str = ""
+    ) -> None:
+        self._client = client
+        self._path = path
+        self._cache = cache
+        self._selection: Mapping[str, str] = {"labelSelector": selector} if selector else {}
+        self.synced = asyncio.Event()
+        """Set after the first list."""
+
+    async def run(self) -> None:
+        """List and watch until cancelled; a failure is retried for ever."""
+        failures = 0
+        while True:
+            try:
+                version = await self._list()
+                failures = 0
+                await self._watch(version)
+            except ClusterError as error:
+                logger.warning("list or watch of %s failed, again: %s", self._path, error)
+                await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+                failures += 1
+
+    async def _list(self) -> str:
+        found: dict[str, Document] = {}
+        query: dict[str, str] = {"limit": str(PAGE), **self._selection}
+        while True:
+            page = await self._client.get(self._path, query)
+            found.update((item["metadata"]["uid"], item) for item in page.get("items") or ())
+            token = page["metadata"].get("continue")
+            if not token:
+                break
+            query["continue"] = token
+        self._cache.replace(found)
+        self.synced.set()
+        return str(page["metadata"]["resourceVersion"])
+
+    async def _watch(self, version: str) -> None:
+        """Follow the changes; returns when the next thing to do is a new list."""
+        while True:
+            query = {
+                "resourceVersion": version,
+                "allowWatchBookmarks": "true",
+                "timeoutSeconds": str(WATCH_SECONDS),
+                **self._selection,
+            }
+            try:
+                async for event in self._client.watch(self._path, query, SILENCE_SECONDS):
+                    item: Document = event.get("object") or {}
+                    if event.get("type") == "ERROR":
+                        logger.info("watch of %s ended: %s", self._path, item.get("message"))
+                        return
+                    version = item["metadata"]["resourceVersion"]
+                    self._take(str(event.get("type")), item)
+            except ApiError as error:
+                if error.status == 410:
+                    return
+                raise
+
+    def _take(self, kind: str, item: Document) -> None:
+        if kind == "DELETED":
+            self._cache.drop(item["metadata"]["uid"])
+        elif kind in ("ADDED", "MODIFIED"):
+            self._cache.put(item)

@@ -1,0 +1,141 @@
+"""The metrics of `metrics.TABLE` on a Prometheus registry."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import Metric as Family
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from quartermaster import metrics
+from quartermaster.api.record import JobRecord
+from quartermaster.api.training_job_status import State
+from quartermaster.domain.cluster import Snapshot
+from quartermaster.domain.decision import Decision, Placed
+
+
+class PrometheusTelemetry:
+    """Counts and times what the operator does."""
+
+    def __init__(self) -> None:
+        # When each series began is of no use to anybody, and doubles the counters.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._decisions = self._histogram(metrics.DECISION_SECONDS)
+        self._placed = self._histogram(metrics.GANG_PLACED_SECONDS)
+        self._passes = self._histogram(metrics.RECONCILE_SECONDS)
+        self._writes = self._counter(metrics.API_WRITES)
+        self._reports = self._counter(metrics.PROGRESS_REPORTS)
+
+    def decided(self, decision: Decision, seconds: float) -> None:
+        """One placement decision and how long it took."""
+        answer = "placed" if isinstance(decision, Placed) else str(decision.refusal)
+        self._decisions.labels(answer).observe(seconds)
+
+    def placed(self, seconds: float) -> None:
+        """A gang's gates are gone, this long after its job was created."""
+        self._placed.observe(seconds)
+
+    def reconciled(self, outcome: str, seconds: float) -> None:
+        """One pass over one job."""
+        self._passes.labels(outcome).observe(seconds)
+
+    def wrote(self, verb: str, path: str) -> None:
+        """One write was sent."""
+        self._writes.labels(verb, resource_of(path)).inc()
+
+    def reported(self, status: int) -> None:
+        """One progress report was answered."""
+        self._reports.labels(str(status)).inc()
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus scrapes."""
+        return generate_latest(self.registry)
+
+    def _histogram(self, metric: metrics.Metric) -> Histogram:
+        return Histogram(
+            metrics.PREFIX + metric.name,
+            metric.help,
+            metric.labels,
+            buckets=metric.buckets,
+            registry=self.registry,
+        )
+
+    def _counter(self, metric: metrics.Metric) -> Counter:
+        return Counter(
+            metrics.PREFIX + metric.name, metric.help, metric.labels, registry=self.registry
+        )
+
+
+def resource_of(path: str) -> str:
+    """The resource that a path is about, a bounded label: `pods`, `pods/status`, `jobs`."""
+    parts = path.strip("/").split("/")
+    parts = parts[2:] if parts[0] == "api" else parts[3:]
+    if parts[:1] == ["namespaces"] and len(parts) > 2:
+        parts = parts[2:]
+    return "/".join([parts[0], *parts[2:3]]) if parts else "unknown"
+
+
+class ClusterCollector(Collector):
+    """Series that are read off the caches when they are scraped, of live objects only."""
+
+    def __init__(
+        self,
+        jobs: Callable[[], Iterable[JobRecord]],
+        snapshot: Callable[[], Snapshot],
+        leading: Callable[[], bool],
+    ) -> None:
+        self._jobs = jobs
+        self._snapshot = snapshot
+        self._leading = leading
+
+    @override
+    def collect(self) -> Iterator[Family]:
+        """All series, now."""
+        leader = _family(metrics.LEADER)
+        leader.add_metric([], float(self._leading()))
+        yield leader
+        jobs = list(self._jobs())
+        yield from _job_families(jobs)
+        gpus, used = _family(metrics.NODE_GPUS), _family(metrics.NODE_GPUS_USED)
+        for (pool, accelerator), (_, total, held) in sorted(self._snapshot().usage().items()):
+            if total:
+                gpus.add_metric([pool, accelerator], total)
+                used.add_metric([pool, accelerator], held)
+        yield gpus
+        yield used
+
+
+def _family(metric: metrics.Metric) -> GaugeMetricFamily:
+    return GaugeMetricFamily(metrics.PREFIX + metric.name, metric.help, labels=metric.labels)
+
+
+def _job_families(jobs: list[JobRecord]) -> Iterator[Family]:
+    states = _family(metrics.JOBS)
+    for state in State:
+        count = sum(1 for job in jobs if (job.status.state or State.PENDING) is state)
+        states.add_metric([state.value], count)
+    yield states
+    families: dict[str, GaugeMetricFamily] = {}
+    for job in jobs:
+        for metric, value in _readings(job):
+            family = families.setdefault(metric.name, _family(metric))
+            family.add_metric([job.key.namespace, job.key.name], float(value))
+    yield from families.values()
+
+
+def _readings(job: JobRecord) -> Iterator[tuple[metrics.Metric, float | str]]:
+    """What is known of a job; what is unknown has no sample, rather than a zero."""
+    cost, progress, goodput = job.status.cost, job.status.progress, job.status.goodput
+    if cost is not None:
+        yield metrics.JOB_UNPRICED, cost.unpriced_seconds
+        if cost.total is not None:
+            yield metrics.JOB_COST, cost.total
+        if cost.rate_per_hour is not None:
+            yield metrics.JOB_RATE, cost.rate_per_hour
+    if progress is not None:
+        yield metrics.JOB_PROGRESS, progress.percentage / 100
+    if goodput is not None:
+        yield metrics.JOB_RESTARTS, goodput.restarts

@@ -1,0 +1,182 @@
+"""The operator's one picture of the cluster: caches of jobs, pods, nodes and pools."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from fractions import Fraction
+
+from pydantic import ValidationError
+
+from quartermaster.adapters import documents
+from quartermaster.adapters.cache import Cache, Document
+from quartermaster.adapters.documents import Pod
+from quartermaster.api import meta
+from quartermaster.api.compute_pool import ComputePoolSpec, Price, TolerationOperator
+from quartermaster.api.record import JobRecord, parse
+from quartermaster.api.training_job import CapacityType
+from quartermaster.domain.cluster import Capacity, Node, Pool, PriceRow, Snapshot, Toleration
+from quartermaster.domain.resources import Resources
+from quartermaster.domain.worker import ChildJob, Worker
+
+Touched = Callable[[str], None]
+"""Called with a job's uid when something of it has changed."""
+
+_CAPACITY = {
+    CapacityType.AUTO: None,
+    CapacityType.SPOT: Capacity.SPOT,
+    CapacityType.ON_DEMAND: Capacity.ON_DEMAND,
+}
+
+
+class ClusterView:
+    """Caches, and the questions that reconciling asks of them."""
+
+    def __init__(self, *, touched: Touched, room: Callable[[], None]) -> None:
+        self._touched = touched
+        self._room = room
+        self._workers: dict[str, set[str]] = defaultdict(set)
+        self._children: dict[str, str] = {}
+        self._gated: dict[str, set[str]] = defaultdict(set)
+        self._nodes: dict[str, Node] = {}
+        self.training_jobs: Cache[JobRecord] = Cache(parse, self._job_changed)
+        self.compute_pools: Cache[PoolRecord] = Cache(pool_record, self._pool_changed)
+        self.pods: Cache[Pod] = Cache(documents.pod, self._pod_changed)
+        self.child_jobs: Cache[ChildJob] = Cache(documents.child_job, self._child_changed)
+        self.nodes: Cache[Node] = Cache(documents.node, self._node_changed)
+
+    def job(self, uid: str) -> JobRecord | None:
+        """A TrainingJob."""
+        return self.training_jobs.get(uid)
+
+    def jobs(self) -> Iterable[JobRecord]:
+        """All TrainingJobs."""
+        return self.training_jobs.values()
+
+    def child(self, job_uid: str) -> ChildJob | None:
+        """The Indexed Job that a TrainingJob owns."""
+        uid = self._children.get(job_uid)
+        return None if uid is None else self.child_jobs.get(uid)
+
+    def workers(self, job_uid: str) -> list[Worker]:
+        """A TrainingJob's pods, by index and age."""
+        found = (self.pods.get(uid) for uid in self._workers.get(job_uid, ()))
+        workers = [pod.worker for pod in found if pod is not None and pod.worker is not None]
+        return sorted(workers, key=lambda worker: (worker.index, worker.created, worker.uid))
+
+    def gated(self) -> Iterable[str]:
+        """Uids of jobs that have pods behind the placement gate."""
+        return [uid for uid, pods in self._gated.items() if pods]
+
+    def pools(self) -> tuple[Pool, ...]:
+        """The ComputePools by name."""
+        return tuple(sorted((r.pool for r in self.compute_pools.values()), key=lambda p: p.name))
+
+    def pool_records(self) -> Iterable[tuple[str, int, Document]]:
+        """Name, generation and status of each pool."""
+        return [(r.pool.name, r.generation, r.status) for r in self.compute_pools.values()]
+
+    def node(self, name: str) -> Node | None:
+        """One node, without what its pods hold."""
+        return self._nodes.get(name)
+
+    def snapshot(self) -> Snapshot:
+        """Nodes with what their pods hold, and pools."""
+        held: dict[str, Resources] = {}
+        for pod in self.pods.values():
+            if pod.node is not None:
+                held[pod.node] = held.get(pod.node, Resources()) + pod.holds
+        nodes = tuple(
+            replace(node, used=held[node.name]) if node.name in held else node
+            for node in self.nodes.values()
+        )
+        return Snapshot(nodes=nodes, pools=self.pools())
+
+    def _node_changed(self, node: Node, *, present: bool) -> None:
+        if present:
+            self._nodes[node.name] = node
+        elif self._nodes.get(node.name) is node:
+            del self._nodes[node.name]
+        self._room()
+
+    def _pool_changed(self, _: "PoolRecord", *, present: bool) -> None:  # noqa: ARG002 - the port's
+        self._room()
+
+    def _job_changed(self, job: JobRecord, *, present: bool) -> None:  # noqa: ARG002 - the port's
+        self._touched(job.uid)
+
+    def _child_changed(self, child: ChildJob, *, present: bool) -> None:
+        if present:
+            self._children[child.owner_uid] = child.uid
+        elif self._children.get(child.owner_uid) == child.uid:
+            del self._children[child.owner_uid]
+        self._touched(child.owner_uid)
+
+    def _pod_changed(self, pod: Pod, *, present: bool) -> None:
+        worker = pod.worker
+        if worker is None:
+            self._room()
+            return
+        gated = present and worker.live and meta.PLACEMENT_GATE in worker.gates
+        _mark(self._workers, worker.job_uid, pod.uid, present=present)
+        _mark(self._gated, worker.job_uid, pod.uid, present=gated)
+        if gated or worker.over or not present:
+            self._room()
+        self._touched(worker.job_uid)
+
+
+def _mark(index: dict[str, set[str]], key: str, uid: str, *, present: bool) -> None:
+    if present:
+        index[key].add(uid)
+        return
+    index[key].discard(uid)
+    if not index[key]:
+        del index[key]
+
+
+class PoolRecord:
+    """A ComputePool with its document's name and generation."""
+
+    __slots__ = ("generation", "pool", "status")
+
+    def __init__(self, pool: Pool, generation: int, status: Document) -> None:
+        self.pool = pool
+        self.generation = generation
+        self.status = status
+
+
+def pool_record(document: Document) -> PoolRecord:
+    """A ComputePool from its document. One that cannot be read holds no node."""
+    metadata = document["metadata"]
+    name = metadata["name"]
+    try:
+        pool = _pool(name, ComputePoolSpec.model_validate(document.get("spec") or {}))
+    except ValidationError:
+        pool = Pool(name=name, selector={meta.GROUP + "/unreadable-pool": name})
+    return PoolRecord(pool, int(metadata.get("generation", 0)), document.get("status") or {})
+
+
+def _pool(name: str, spec: ComputePoolSpec) -> Pool:
+    return Pool(
+        name=name,
+        selector=spec.node_selector,
+        topology_levels=tuple(spec.topology_levels),
+        prices=tuple(_price(row) for row in spec.prices),
+        price_source=spec.price_source,
+        tolerations=tuple(
+            Toleration(t.key, t.value if t.operator is TolerationOperator.EQUAL else None)
+            for t in spec.tolerations
+        ),
+    )
+
+
+def _price(row: Price) -> PriceRow:
+    def exact(text: str | None) -> Fraction | None:
+        return None if text is None else Fraction(text)
+
+    return PriceRow(
+        instance_type=row.instance_type,
+        accelerator=row.accelerator,
+        capacity=_CAPACITY[row.capacity_type],
+        usd_per_node_hour=exact(row.usd_per_node_hour),
+        usd_per_gpu_hour=exact(row.usd_per_gpu_hour),
+    )

@@ -1,0 +1,269 @@
+"""What is told to Kubernetes. Each write can be repeated; the cache learns its answer at once."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from quartermaster.adapters.cache import Document
+from quartermaster.adapters.clock import Clock
+from quartermaster.adapters.kube import JSON_PATCH, MERGE_PATCH, ApiError, KubeClient
+from quartermaster.adapters.view import ClusterView
+from quartermaster.api import compute_pool, meta, training_job
+from quartermaster.api.record import JobRecord
+from quartermaster.domain.decision import Assignment
+from quartermaster.domain.worker import ChildJob, Worker
+from quartermaster.domain.workload import NamespacedName
+from quartermaster.errors import ConflictError
+from quartermaster.manifests.worker import placement_patch
+
+logger = logging.getLogger(__name__)
+
+_PATHS = {
+    "Service": "/api/v1/namespaces/{}/services",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
+}
+
+
+def job_path(key: NamespacedName) -> str:
+    """A TrainingJob's path."""
+    group = f"/apis/{meta.API_VERSION}/namespaces/{key.namespace}"
+    return f"{group}/{training_job.PLURAL}/{key.name}"
+
+
+def pod_path(key: NamespacedName) -> str:
+    """A pod's path."""
+    return f"/api/v1/namespaces/{key.namespace}/pods/{key.name}"
+
+
+def child_path(key: NamespacedName) -> str:
+    """An Indexed Job's path."""
+    return f"{_PATHS['Job'].format(key.namespace)}/{key.name}"
+
+
+def same(uid: str) -> dict[str, Any]:
+    """The first operation of every JSON patch: this object, and no later one of its name."""
+    return {"op": "test", "path": "/metadata/uid", "value": uid}
+
+
+class ClusterWriter:
+    """The writes of the operator."""
+
+    def __init__(self, client: KubeClient, view: ClusterView, clock: Clock) -> None:
+        self._client = client
+        self._view = view
+        self._clock = clock
+
+    async def has_job(self, worker: Worker) -> bool:
+        """Whether the worker's TrainingJob is there, asked of the API server and not of a cache."""
+        job = await self._read(job_path(NamespacedName(worker.key.namespace, worker.job_name)))
+        return job is not None and job["metadata"]["uid"] == worker.job_uid
+
+    async def add_finalizer(self, job: JobRecord) -> None:
+        """Keep the job until its accounts are closed."""
+        body = [
+            same(job.uid),
+            {
+                "op": "add",
+                "path": "/metadata/finalizers",
+                "value": [*job.finalizers, meta.JOB_FINALIZER],
+            },
+        ]
+        self._keep_job(await self._client.patch(job_path(job.key), body, JSON_PATCH))
+
+    async def remove_finalizer(self, job: JobRecord) -> None:
+        """Let the job go."""
+        kept = [name for name in job.finalizers if name != meta.JOB_FINALIZER]
+        body = [same(job.uid), {"op": "replace", "path": "/metadata/finalizers", "value": kept}]
+        await self._unless_gone(job_path(job.key), body)
+        self._view.training_jobs.drop(job.uid)
+
+    async def create(self, document: Document) -> None:
+        """Create an owned object.
+
+        Raises:
+            ConflictError: One of that name is there and belongs to somebody else.
+        """
+        metadata, kind = document["metadata"], document["kind"]
+        path = _PATHS[kind].format(metadata["namespace"])
+        try:
+            made = await self._client.create(path, dict(document))
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            made = await self._client.get(f"{path}/{metadata['name']}")
+            owner = metadata["ownerReferences"][0]["uid"]
+            theirs = made["metadata"].get("ownerReferences") or []
+            if owner not in [reference["uid"] for reference in theirs]:
+                raise ConflictError(
+                    f"a {kind} named {metadata['name']} exists in {metadata['namespace']} and "
+                    "does not belong to this job; delete it, or give the job another name"
+                ) from error
+        if kind == "Job":
+            self._view.child_jobs.put(made)
+
+    async def create_claim(self, document: Document) -> None:
+        """Create a claim unless there is one: it is kept over runs of the same name."""
+        path = _PATHS["PersistentVolumeClaim"].format(document["metadata"]["namespace"])
+        try:
+            await self._client.create(path, dict(document))
+        except ApiError as error:
+            if error.status != 409:
+                raise
+
+    async def suspend_child(self, child: ChildJob, *, suspend: bool) -> None:
+        """Stop the pods of a Job, or let them come again."""
+        body = [same(child.uid), {"op": "add", "path": "/spec/suspend", "value": suspend}]
+        made = await self._client.patch(child_path(child.key), body, JSON_PATCH)
+        self._view.child_jobs.put(made)
+
+    async def delete_child(self, child: ChildJob) -> None:
+        """Delete a Job and its pods."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": child.uid}}
+        if await self._client.delete(child_path(child.key), body) is None:
+            self._view.child_jobs.drop(child.uid)
+
+    async def delete_job(self, job: JobRecord) -> None:
+        """Delete a TrainingJob."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": job.uid}}
+        await self._client.delete(job_path(job.key), body)
+
+    async def place(self, worker: Worker, assignment: Assignment) -> None:
+        """Give a gated pod its node and take its gate away."""
+        body = placement_patch(worker, assignment)
+        self._view.pods.put(await self._client.patch(pod_path(worker.key), body, JSON_PATCH))
+
+    async def delete_worker(self, worker: Worker) -> None:
+        """Delete a pod, with its grace."""
+        await self._client.delete(pod_path(worker.key), {"preconditions": {"uid": worker.uid}})
+
+    async def fail_lost(self, worker: Worker) -> None:
+        """Mark a pod failed whose node is gone, and delete it for good.
+
+        This is what Kubernetes' own pod garbage collector does for nodes that are marked out of
+        service: without a kubelet nobody else ever ends the pod.
+        """
+        now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        condition = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": meta.NODE_LOST,
+            "message": "the node does not answer and the pod's grace is over",
+            "lastTransitionTime": now,
+        }
+        pod = await self._read(pod_path(worker.key))
+        if pod is None or pod["metadata"]["uid"] != worker.uid:
+            return
+        others = [
+            c
+            for c in (pod.get("status") or {}).get("conditions") or ()
+            if c.get("type") != condition["type"]
+        ]
+        status = {
+            "metadata": {"uid": worker.uid},
+            "status": {
+                "phase": "Failed",
+                "reason": meta.NODE_LOST,
+                "conditions": [*others, condition],
+            },
+        }
+        made = await self._client.patch(f"{pod_path(worker.key)}/status", status, MERGE_PATCH)
+        self._view.pods.put(made)
+        final = {"gracePeriodSeconds": 0, "preconditions": {"uid": worker.uid}}
+        await self._client.delete(pod_path(worker.key), final)
+
+    async def release(self, worker: Worker) -> None:
+        """Take the accounting finalizer off a pod that has been charged."""
+        pod = await self._read(pod_path(worker.key))
+        if pod is None or pod["metadata"]["uid"] != worker.uid:
+            self._view.pods.drop(worker.uid)
+            return
+        names: list[str] = pod["metadata"].get("finalizers") or []
+        if meta.POD_FINALIZER not in names:
+            self._view.pods.put(pod)
+            return
+        place = f"/metadata/finalizers/{names.index(meta.POD_FINALIZER)}"
+        body = [
+            same(worker.uid),
+            {"op": "test", "path": place, "value": meta.POD_FINALIZER},
+            {"op": "remove", "path": place},
+        ]
+        await self._unless_gone(pod_path(worker.key), body)
+
+    async def set_status(self, job: JobRecord, status: Document) -> None:
+        """Replace a job's status."""
+        body = [same(job.uid), {"op": "add", "path": "/status", "value": dict(status)}]
+        path = f"{job_path(job.key)}/status"
+        self._keep_job(await self._client.patch(path, body, JSON_PATCH))
+
+    async def set_pool_status(self, name: str, status: Document) -> None:
+        """Replace a pool's status."""
+        body = [{"op": "add", "path": "/status", "value": dict(status)}]
+        path = f"/apis/{meta.API_VERSION}/{compute_pool.PLURAL}/{name}/status"
+        self._view.compute_pools.put(await self._client.patch(path, body, JSON_PATCH))
+
+    async def warnings(self, worker: Worker) -> list[tuple[str, str]]:
+        """Reasons and messages of a pod's warning events, the newest last."""
+        query = {"fieldSelector": f"involvedObject.uid={worker.uid},type=Warning", "limit": "50"}
+        path = f"/api/v1/namespaces/{worker.key.namespace}/events"
+        items: list[Document] = (await self._client.get(path, query)).get("items") or []
+        items.sort(key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
+        return [(str(e.get("reason", "")), str(e.get("message", ""))) for e in items]
+
+    async def _read(self, path: str) -> Document | None:
+        try:
+            return await self._client.get(path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def _unless_gone(self, path: str, body: list[dict[str, Any]]) -> Document | None:
+        try:
+            return await self._client.patch(path, body, JSON_PATCH)
+        except ApiError as error:
+            if error.status in (404, 422):
+                logger.debug("%s is gone or has changed: %s", path, error)
+                return None
+            raise
+
+    def _keep_job(self, document: Document) -> None:
+        self._view.training_jobs.put(document)
+
+
+class EventPoster:
+    """Posts events on TrainingJobs; one that is lost costs nobody anything."""
+
+    def __init__(self, client: KubeClient, clock: Clock, identity: str) -> None:
+        self._client = client
+        self._clock = clock
+        self._identity = identity
+
+    async def post(self, job: JobRecord, *, warning: bool, reason: str, message: str) -> None:
+        """Post one event."""
+        now: datetime = self._clock.now()
+        stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        namespace = job.key.namespace
+        body: dict[str, Any] = {
+            "metadata": {"generateName": f"{job.key.name}.", "namespace": namespace},
+            "involvedObject": {
+                "apiVersion": meta.API_VERSION,
+                "kind": training_job.KIND,
+                "name": job.key.name,
+                "namespace": namespace,
+                "uid": job.uid,
+            },
+            "type": "Warning" if warning else "Normal",
+            "reason": reason,
+            "message": message[:1024],
+            "source": {"component": meta.FIELD_MANAGER},
+            "reportingComponent": meta.FIELD_MANAGER,
+            "reportingInstance": self._identity,
+            "firstTimestamp": stamp,
+            "lastTimestamp": stamp,
+            "count": 1,
+        }
+        try:
+            await self._client.create(f"/api/v1/namespaces/{namespace}/events", body)
+        except ApiError as error:
+            logger.debug("event on %s not posted: %s", job.key, error)

@@ -1,0 +1,239 @@
+"""The composition root: settings become adapters, adapters become reconcilers, and they run."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable
+from datetime import timedelta
+
+import kopf
+from aiohttp import web
+from kubernetes.aio.client.api_client import ApiClient
+
+from quartermaster.adapters.clock import SystemClock
+from quartermaster.adapters.election import Leadership
+from quartermaster.adapters.http import (
+    JobAddress,
+    ProgressEndpoint,
+    TokenReviewer,
+    health,
+    serve,
+)
+from quartermaster.adapters.informer import Informer
+from quartermaster.adapters.kube import KubeClient, connect
+from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemetry
+from quartermaster.adapters.view import ClusterView
+from quartermaster.adapters.writer import ClusterWriter, EventPoster
+from quartermaster.api import compute_pool, meta, training_job
+from quartermaster.api.record import JobRecord
+from quartermaster.errors import ClusterError
+from quartermaster.handlers import resources
+from quartermaster.reconcile import pools
+from quartermaster.reconcile.cycle import PlacementCycle
+from quartermaster.reconcile.progress import read_report
+from quartermaster.reconcile.queue import WorkQueue
+from quartermaster.reconcile.training_job import TrainingJobReconciler, World
+from quartermaster.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+POOL_STATUS_SECONDS = 5.0
+START_SECONDS = 90.0
+"""Watchers and caches have to be there within this time of leading."""
+
+
+class Operator:
+    """Everything that runs in one process."""
+
+    def __init__(self, settings: Settings, api: ApiClient) -> None:
+        self._settings = settings
+        self._clock = SystemClock()
+        self._telemetry = PrometheusTelemetry()
+        self._leadership = Leadership(
+            api,
+            name=settings.lease_name,
+            namespace=settings.namespace,
+            identity=settings.pod_name,
+        )
+        self._client = KubeClient(api, self._may_write, self._telemetry.wrote)
+        self._view = ClusterView(touched=self._touched, room=self._room)
+        self._writer = ClusterWriter(self._client, self._view, self._clock)
+        self._events = EventPoster(self._client, self._clock, settings.pod_name)
+        self._progress = ProgressEndpoint(
+            TokenReviewer(self._client, self._clock),
+            self._job_of_pod,
+            read_report,
+            clock=self._clock,
+            leading=self._may_write,
+            accepted=self._touched,
+            answered=self._telemetry.reported,
+        )
+        self._cycle = PlacementCycle(
+            self._view,
+            self._writer,
+            self._telemetry,
+            self._clock,
+            partial_gang=timedelta(seconds=settings.partial_gang_seconds),
+            changed=self._touched,
+        )
+        world = World(
+            view=self._view,
+            writer=self._writer,
+            recorder=self,
+            reports=self._progress,
+            telemetry=self._telemetry,
+            clock=self._clock,
+            settings=settings,
+            decisions=self._cycle.decisions,
+        )
+        self._reconciler = TrainingJobReconciler(world)
+        self._queue = WorkQueue(self._reconciler)
+        self._informers = self._make_informers()
+        self._background: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._leading_since: float | None = None
+        collector = ClusterCollector(self._view.jobs, self._view.snapshot, self._may_write)
+        self._telemetry.registry.register(collector)
+
+    def _make_informers(self) -> list[Informer]:
+        ours = meta.JOB_UID_LABEL
+        return [
+            Informer(self._client, "/api/v1/nodes", self._view.nodes),
+            Informer(self._client, "/api/v1/pods", self._view.pods),
+            Informer(self._client, "/apis/batch/v1/jobs", self._view.child_jobs, selector=ours),
+        ]
+
+    async def run(self) -> int:
+        """Serve, wait for the lease, lead; returns the exit status."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        main = await serve(
+            self._settings.http_port,
+            [
+                web.post("/v1/progress", self._progress.handle),
+                web.get("/healthz", health(self._unhealthy)),
+                web.get("/readyz", health(self._unready)),
+            ],
+        )
+        scrape = await serve(self._settings.metrics_port, [web.get("/metrics", self._metrics)])
+        try:
+            return await self._until_stopped()
+        finally:
+            await self._leadership.hand_over()
+            await main.cleanup()
+            await scrape.cleanup()
+
+    async def _until_stopped(self) -> int:
+        """0 after a signal, 1 when the lease was lost or a part of the operator ended."""
+        if self._settings.leader_election:
+            work: Awaitable[None] = self._leadership.run(self._lead)
+        else:
+            self._leadership.lead_unchallenged()
+            work = self._lead()
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        status = 0 if self._stopping.is_set() else 1
+        if status:
+            error = working.exception() if not working.cancelled() else None
+            logger.error("no longer leading, ending so that a new start can", exc_info=error)
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+        return status
+
+    async def _lead(self) -> None:
+        self._leading_since = asyncio.get_running_loop().time()
+        async with asyncio.TaskGroup() as tasks:
+            for informer in self._informers:
+                tasks.create_task(informer.run())
+            # Nothing is decided before everything has been seen once: an empty cache looks free.
+            for informer in self._informers:
+                await informer.synced.wait()
+            tasks.create_task(self._watch_resources())
+            tasks.create_task(self._queue.run(self._settings.concurrency))
+            tasks.create_task(self._cycle.run())
+            tasks.create_task(self._report_pools())
+
+    async def _watch_resources(self) -> None:
+        registry = resources.registry(self._view.training_jobs, self._view.compute_pools, None)
+        await kopf.operator(
+            registry=registry, clusterwide=True, standalone=True, stop_flag=self._stopping
+        )
+        # kopf takes the signals over while it runs, and returns after one.
+        self._stopping.set()
+
+    async def _report_pools(self) -> None:
+        while True:
+            try:
+                await pools.report(self._view, self._writer, self._clock)
+            except ClusterError as error:
+                logger.info("pool status not written, again: %s", error)
+            await asyncio.sleep(POOL_STATUS_SECONDS)
+
+    def event(self, job: JobRecord, *, warning: bool, reason: str, message: str) -> None:
+        """Post an event in the background."""
+        task = asyncio.get_running_loop().create_task(
+            self._post(job, warning=warning, reason=reason, message=message)
+        )
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _post(self, job: JobRecord, *, warning: bool, reason: str, message: str) -> None:
+        try:
+            await self._events.post(job, warning=warning, reason=reason, message=message)
+        except ClusterError as error:
+            logger.debug("event on %s not posted: %s", job.key, error)
+
+    def _touched(self, job_uid: str) -> None:
+        if job_uid:
+            self._queue.add(job_uid)
+
+    def _room(self) -> None:
+        self._cycle.wake()
+
+    def _may_write(self) -> bool:
+        return self._leadership.may_write()
+
+    def _job_of_pod(self, pod_uid: str) -> JobAddress | None:
+        pod = self._view.pods.get(pod_uid)
+        if pod is None or pod.worker is None:
+            return None
+        job = self._view.job(pod.worker.job_uid)
+        if job is None:
+            return None
+        return JobAddress(job.uid, job.key.namespace, job.key.name)
+
+    def _unhealthy(self) -> str | None:
+        """What a restart would cure: a watcher that is dead in a process that is alive."""
+        if self._leading_since is None:
+            return None
+        if asyncio.get_running_loop().time() - self._leading_since < START_SECONDS:
+            return None
+        missing = {training_job.PLURAL, compute_pool.PLURAL} - resources.watchers()
+        if missing:
+            return f"no live watcher for {', '.join(sorted(missing))}"
+        return None
+
+    def _unready(self) -> str | None:
+        """A standby is ready; a leader is once it has seen everything."""
+        if self._leading_since is None:
+            return None
+        if all(informer.synced.is_set() for informer in self._informers):
+            return None
+        return "the caches are not filled yet"
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        body = self._telemetry.exposition()
+        return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4"})
+
+
+async def run(settings: Settings) -> int:
+    """Run the operator until a signal; returns the exit status."""
+    api = await connect(os.environ.get("KUBECONFIG") or None)
+    try:
+        return await Operator(settings, api).run()
+    finally:
+        await api.close()  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""kopf: the only place that knows it. Watches the custom resources and hands them on."""

@@ -1,0 +1,153 @@
+"""What reconciling needs of the world. `adapters` fit these; tests bring fakes."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from quartermaster.api.record import JobRecord
+from quartermaster.domain.cluster import Node, Pool, Snapshot
+from quartermaster.domain.decision import Assignment, Decision
+from quartermaster.domain.progress import Report
+from quartermaster.domain.worker import ChildJob, Worker
+
+Document = Mapping[str, Any]
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """The time now, in UTC."""
+        ...
+
+
+class View(Protocol):
+    """What is known of the cluster: one cache, true after every list."""
+
+    def job(self, uid: str) -> JobRecord | None:
+        """A TrainingJob."""
+        ...
+
+    def jobs(self) -> Iterable[JobRecord]:
+        """All TrainingJobs."""
+        ...
+
+    def child(self, job_uid: str) -> ChildJob | None:
+        """The Indexed Job that a TrainingJob owns."""
+        ...
+
+    def workers(self, job_uid: str) -> list[Worker]:
+        """A TrainingJob's pods."""
+        ...
+
+    def gated(self) -> Iterable[str]:
+        """Uids of jobs that have pods behind the placement gate."""
+        ...
+
+    def pools(self) -> tuple[Pool, ...]:
+        """The ComputePools by name."""
+        ...
+
+    def node(self, name: str) -> Node | None:
+        """One node, without what its pods hold."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Nodes with what their pods hold, and pools."""
+        ...
+
+
+class Writer(Protocol):
+    """What is told to the cluster. Each call can be repeated."""
+
+    async def has_job(self, worker: Worker) -> bool:
+        """Whether the worker's TrainingJob is there, asked of the API server and not of a cache."""
+        ...
+
+    async def add_finalizer(self, job: JobRecord) -> None:
+        """Keep the job until its accounts are closed."""
+        ...
+
+    async def remove_finalizer(self, job: JobRecord) -> None:
+        """Let the job go."""
+        ...
+
+    async def create(self, document: Document) -> None:
+        """Create an owned object; ConflictError where one of that name is somebody else's."""
+        ...
+
+    async def create_claim(self, document: Document) -> None:
+        """Create a claim unless there is one."""
+        ...
+
+    async def suspend_child(self, child: ChildJob, *, suspend: bool) -> None:
+        """Stop the pods of a Job, or let them come again."""
+        ...
+
+    async def delete_child(self, child: ChildJob) -> None:
+        """Delete a Job and its pods."""
+        ...
+
+    async def delete_job(self, job: JobRecord) -> None:
+        """Delete a TrainingJob."""
+        ...
+
+    async def place(self, worker: Worker, assignment: Assignment) -> None:
+        """Give a gated pod its node and take its gate away."""
+        ...
+
+    async def delete_worker(self, worker: Worker) -> None:
+        """Delete a pod, with its grace."""
+        ...
+
+    async def fail_lost(self, worker: Worker) -> None:
+        """Mark a pod failed whose node is gone, and delete it for good."""
+        ...
+
+    async def release(self, worker: Worker) -> None:
+        """Take the accounting finalizer off a pod that has been charged."""
+        ...
+
+    async def set_status(self, job: JobRecord, status: Document) -> None:
+        """Replace a job's status."""
+        ...
+
+    async def warnings(self, worker: Worker) -> list[tuple[str, str]]:
+        """Reasons and messages of a pod's warning events, the newest last."""
+        ...
+
+
+class Recorder(Protocol):
+    """Tells users what happened: events on their object."""
+
+    def event(self, job: JobRecord, *, warning: bool, reason: str, message: str) -> None:
+        """Post an event."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Tells operators how well it went."""
+
+    def decided(self, decision: Decision, seconds: float) -> None:
+        """One placement decision and how long it took."""
+        ...
+
+    def placed(self, seconds: float) -> None:
+        """A gang's gates are gone, this long after its job was created."""
+        ...
+
+    def reconciled(self, outcome: str, seconds: float) -> None:
+        """One pass over one job."""
+        ...
+
+
+class Reports(Protocol):
+    """The last progress report of each job."""
+
+    def last(self, job_uid: str) -> Report | None:
+        """None where none came since this operator began."""
+        ...
+
+    def forget(self, job_uid: str) -> None:
+        """The job is gone."""
+        ...

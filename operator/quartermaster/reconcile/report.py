@@ -1,0 +1,283 @@
+"""A job's status from what is: pure, so that the same facts give the same words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import isfinite
+
+from quartermaster.api.meta import ConditionType
+from quartermaster.api.record import JobRecord
+from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.api.training_job_status import (
+    CheckpointStatus,
+    Condition,
+    ConditionStatus,
+    PlacementStatus,
+    Progress,
+    Rejected,
+    Result,
+    State,
+    TrainingJobStatus,
+)
+from quartermaster.decide import workers as facts
+from quartermaster.domain.cluster import Capacity, Node, Pool, Snapshot
+from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
+from quartermaster.domain.progress import Report
+from quartermaster.domain.worker import ChildJob, Worker
+from quartermaster.manifests.volume import Location
+from quartermaster.reconcile.accounts import Books
+from quartermaster.reconcile.blame import Verdict
+from quartermaster.units import duration
+
+MAX_NODES = 16
+EMPTY = Snapshot()
+MAX_METRICS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that one status is made of."""
+
+    job: JobRecord
+    spec: TrainingJobSpec
+    location: Location
+    now: datetime
+    child: ChildJob | None = None
+    workers: Sequence[Worker] = ()
+    decision: Decision | None = None
+    cluster: Snapshot = EMPTY
+    """The nodes that the workers are on, and the pools."""
+    progress: Report | None = None
+    stalled: Verdict | None = None
+    failed: Verdict | None = None
+
+
+def status(it: Facts, books: Books) -> TrainingJobStatus:
+    """The whole status."""
+    old = it.job.status
+    counted = facts.tally(it.workers)
+    complete = it.child is not None and it.child.complete and it.failed is None
+    over = complete or it.failed is not None
+    ended = (it.child.ended if it.child else None) or it.now.replace(microsecond=0)
+    started = [w.started for w in it.workers if w.started is not None]
+    start = old.start_time or min(started, default=None)
+    return TrainingJobStatus(
+        observed_generation=it.job.generation,
+        state=_state(it, counted, complete=complete),
+        conditions=_conditions(it, counted, complete=complete),
+        workers=f"{counted.succeeded if over else counted.running}/{it.spec.trainer.workers}",
+        start_time=start,
+        completion_time=ended if over else None,
+        progress=_progress(it, complete=complete, over=over),
+        placement=_placement(it),
+        cost=books.cost,
+        goodput=books.goodput,
+        checkpoint=_checkpoint(it),
+        result=_result(it, start, ended) if complete else old.result,
+    )
+
+
+def _state(it: Facts, counted: facts.Tally, *, complete: bool) -> State:
+    wanted = it.spec.trainer.workers
+    choices = (
+        (it.failed is not None, State.FAILED),
+        (complete, State.COMPLETE),
+        (it.spec.suspend, State.SUSPENDED),
+        (it.stalled is not None, State.STALLED),
+        (counted.running + counted.succeeded == wanted, State.RUNNING),
+        (counted.starting + counted.running > 0, State.STARTING),
+        (_refused(it), State.WAITING),
+    )
+    return next((state for holds, state in choices if holds), State.PENDING)
+
+
+def _refused(it: Facts) -> bool:
+    """Whether the gang has no place, as decided now or, just after a start, as said last."""
+    if it.decision is None:
+        return it.job.status.state is State.WAITING and any(w.gates for w in it.workers)
+    return isinstance(it.decision, Waiting)
+
+
+def _conditions(it: Facts, counted: facts.Tally, *, complete: bool) -> list[Condition]:
+    over = complete or it.failed is not None
+    truths = {
+        ConditionType.PLACED: _placed(it, counted, over=over),
+        ConditionType.RUNNING: _running(it, counted, over=over),
+        ConditionType.SUSPENDED: _suspended(it),
+        ConditionType.STALLED: (it.stalled is not None, *(it.stalled or ("NotStalled", ""))),
+        ConditionType.COMPLETE: _completed(it, complete=complete),
+        ConditionType.FAILED: (it.failed is not None, *(it.failed or ("NotFailed", ""))),
+    }
+    old = {condition.type: condition for condition in it.job.status.conditions}
+    return [_condition(kind, truth, old.get(kind), it) for kind, truth in truths.items()]
+
+
+Truth = tuple[bool, str, str]
+"""Whether a condition holds, its reason and its message."""
+
+
+def _condition(kind: str, truth: Truth, old: Condition | None, it: Facts) -> Condition:
+    holds, reason, message = truth
+    value = ConditionStatus.TRUE if holds else ConditionStatus.FALSE
+    same = old is not None and old.status is value
+    return Condition(
+        type=kind,
+        status=value,
+        reason=reason,
+        message=message[:32768],
+        last_transition_time=old.last_transition_time
+        if old is not None and same
+        else it.now.replace(microsecond=0),
+        observed_generation=it.job.generation,
+    )
+
+
+def _placed(it: Facts, counted: facts.Tally, *, over: bool) -> Truth:
+    if over:
+        return False, "Finished", "the nodes are free again"
+    if it.spec.suspend:
+        return False, "Suspended", "spec.suspend is true"
+    if counted.starting + counted.running + counted.succeeded >= it.spec.trainer.workers:
+        reason = it.decision.reason if isinstance(it.decision, Placed) else ""
+        return True, "GangPlaced", reason or _old_reason(it)
+    if isinstance(it.decision, Waiting):
+        return False, str(it.decision.refusal), it.decision.message
+    # Just after a start nothing is decided yet: what was said last still stands.
+    before = next((c for c in it.job.status.conditions if c.type == ConditionType.PLACED), None)
+    if before is not None and before.reason in set(Refusal) and it.decision is None:
+        return False, before.reason, before.message
+    return False, "Undecided", "the gang's pods are being created"
+
+
+def _running(it: Facts, counted: facts.Tally, *, over: bool) -> Truth:
+    wanted = it.spec.trainer.workers
+    if over:
+        return False, "Finished", ""
+    if counted.running + counted.succeeded == wanted:
+        return True, "GangRunning", f"all {wanted} workers run"
+    if it.stalled is not None:
+        return False, it.stalled[0], it.stalled[1]
+    return False, "NotAllRunning", f"{counted.running} of {wanted} workers run"
+
+
+def _suspended(it: Facts) -> Truth:
+    if it.spec.suspend:
+        return True, "SuspendedByUser", "spec.suspend is true; set it to false to go on"
+    return False, "NotSuspended", ""
+
+
+def _completed(it: Facts, *, complete: bool) -> Truth:
+    if complete:
+        return True, "AllWorkersSucceeded", f"what the run left lies at {it.location.uri}"
+    return False, "NotComplete", ""
+
+
+def _old_reason(it: Facts) -> str:
+    return it.job.status.placement.reason if it.job.status.placement else ""
+
+
+def _progress(it: Facts, *, complete: bool, over: bool) -> Progress | None:
+    report, old = it.progress, it.job.status.progress
+    if report is None:
+        if old is None:
+            return None
+        done = complete and old.total_steps > 0
+        changes: dict[str, object] = {"remaining": ""} if over else {}
+        if done:
+            steps = old.total_steps
+            changes |= {"step": steps, "percentage": 100, "summary": f"100% {steps}/{steps}"}
+        return old.model_copy(update=changes)
+    percentage = 100 * report.step // report.total_steps if report.total_steps else 0
+    left = None if over else report.seconds_remaining
+    return Progress(
+        summary=f"{percentage}% {report.step}/{report.total_steps}"
+        if report.total_steps
+        else report.state,
+        percentage=min(100, percentage),
+        step=report.step,
+        total_steps=report.total_steps,
+        epoch=report.epoch,
+        remaining="" if left is None else duration(left),
+        estimated_completion_time=None
+        if left is None
+        else (report.received + timedelta(seconds=round(left))).replace(microsecond=0),
+        loss=_number(report.loss),
+        samples_per_second=_number(report.samples_per_second),
+        metrics={
+            name[:64]: text
+            for name, value in sorted(report.metrics.items())[:MAX_METRICS]
+            if (text := _number(value)) is not None
+        },
+        last_report_time=report.received.replace(microsecond=0),
+    )
+
+
+def _number(value: float | None) -> str | None:
+    if value is None or not isfinite(value):
+        return None
+    return f"{value:.4f}".rstrip("0").rstrip(".") if abs(value) < 1e9 else None
+
+
+def _placement(it: Facts) -> PlacementStatus | None:
+    old = it.job.status.placement
+    newest = {w.index: w for w in it.workers}
+    placed = [(index, w.node) for index, w in sorted(newest.items()) if w.node]
+    if isinstance(it.decision, Waiting) and not placed:
+        return PlacementStatus(reason=it.decision.message[:1024], rejected=_rejected(it.decision))
+    if not placed:
+        return old
+    names = [name for _, name in placed]
+    nodes = {node.name: node for node in it.cluster.nodes}
+    used = [nodes[name] for name in dict.fromkeys(names) if name in nodes]
+    decided = it.decision if isinstance(it.decision, Placed) else None
+    pools = sorted({it.cluster.pool_of(node).name for node in used} - {""})
+    return PlacementStatus(
+        accelerator=", ".join(sorted({node.accelerator for node in used} - {""}))[:256],
+        nodes=names[:MAX_NODES],
+        node_count=len(set(names)),
+        capacity_type=_capacity(used),
+        pool=", ".join(pools)[:256],
+        topology_level=decided.topology_level if decided else (old.topology_level if old else ""),
+        reason=decided.reason[:1024] if decided else _old_reason(it),
+        rejected=_rejected(decided) if decided else (old.rejected if old else []),
+    )
+
+
+def _rejected(decision: Decision) -> list[Rejected]:
+    return [
+        Rejected(candidate=other.candidate[:256], reason=other.reason[:512])
+        for other in decision.rejected
+    ]
+
+
+def _capacity(nodes: Sequence[Node]) -> str:
+    kinds = {node.capacity for node in nodes}
+    if len(kinds) > 1:
+        return "Mixed"
+    return str(next(iter(kinds), Capacity.UNKNOWN))
+
+
+def _checkpoint(it: Facts) -> CheckpointStatus | None:
+    report = it.progress
+    if report is None or report.checkpoint_step is None or report.checkpoint_time is None:
+        return it.job.status.checkpoint
+    return CheckpointStatus(
+        step=report.checkpoint_step,
+        time=report.checkpoint_time,
+        uri=f"{it.location.uri}/checkpoints/{report.checkpoint_step}",
+    )
+
+
+def _result(it: Facts, start: datetime | None, ended: datetime) -> Result:
+    model = it.progress.model if it.progress is not None else None
+    old = it.job.status.result
+    uri = f"{it.location.uri}/{model}" if model else (old.model_uri if old else it.location.uri)
+    took = int((ended - start).total_seconds()) if start is not None else 0
+    return Result(model_uri=uri, duration_seconds=max(0, took))
+
+
+def price_source(cluster: Snapshot) -> str:
+    """Where the prices of these nodes come from."""
+    pools: list[Pool] = [cluster.pool_of(node) for node in cluster.nodes]
+    named = sorted({f"{p.name}: {p.price_source}" if p.price_source else p.name for p in pools})
+    return ", ".join(name for name in named if name)[:256]

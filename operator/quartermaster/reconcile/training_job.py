@@ -1,0 +1,348 @@
+"""One pass over one TrainingJob: observe, account, build, apply, report."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from quartermaster.api import meta
+from quartermaster.api.record import JobRecord
+from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.api.training_job_status import (
+    Condition,
+    ConditionStatus,
+    State,
+    TrainingJobStatus,
+)
+from quartermaster.decide import workers as facts
+from quartermaster.domain.cluster import Node, Snapshot
+from quartermaster.domain.decision import Decision
+from quartermaster.domain.worker import Worker
+from quartermaster.errors import ConflictError
+from quartermaster.manifests import volume
+from quartermaster.manifests import worker as manifests
+from quartermaster.reconcile import accounts, blame, report
+from quartermaster.reconcile.accounts import Books
+from quartermaster.reconcile.blame import Verdict
+from quartermaster.reconcile.ports import (
+    Clock,
+    Recorder,
+    Reports,
+    Telemetry,
+    View,
+    Writer,
+)
+from quartermaster.reconcile.progress import last_words
+from quartermaster.settings import Settings
+
+SLOW_START = timedelta(seconds=5)
+"""A worker that is bound and not started after this time is asked for its warning events."""
+REFRESH_SECONDS = 10.0
+REFRESHES_PER_SECOND = 5.0
+"""Cost and progress of all running jobs together are written at most this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a pass works with."""
+
+    view: View
+    writer: Writer
+    recorder: Recorder
+    reports: Reports
+    telemetry: Telemetry
+    clock: Clock
+    settings: Settings
+    decisions: Mapping[str, Decision]
+    """The placement cycle's last answers by job uid."""
+
+
+class TrainingJobReconciler:
+    """Brings one TrainingJob nearer to its spec, and says how it is."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._written: dict[str, datetime] = {}
+
+    async def __call__(self, uid: str) -> float | None:
+        """One pass; returns when to look again [s].
+
+        Raises:
+            ClusterError: The API server refused or did not answer.
+        """
+        began = time.perf_counter()
+        outcome = "error"
+        try:
+            delay = await self._pass(uid)
+            outcome = "ok"
+            return delay
+        finally:
+            self._world.telemetry.reconciled(outcome, time.perf_counter() - began)
+
+    async def _pass(self, uid: str) -> float | None:
+        job = self._world.view.job(uid)
+        workers = self._world.view.workers(uid)
+        if job is None:
+            self._forget(uid)
+            await self._release_orphans(workers)
+            return None
+        if job.deleting:
+            return await self._let_go(job, workers)
+        if job.spec is not None and job.spec.managed_by is not None:
+            return None
+        if job.finished:
+            return await self._after_the_end(job, workers)
+        if job.spec is None:
+            await self._refuse(job)
+            return None
+        return await self._drive(job, job.spec, workers)
+
+    async def _release_orphans(self, workers: list[Worker]) -> None:
+        """Pods whose job is gone have nobody to be charged to.
+
+        A job that is merely not seen yet, just after a start, is no reason to let its pods go.
+        """
+        leaving = [w for w in workers if w.accounted and (w.over or w.deleting is not None)]
+        if not leaving or await self._world.writer.has_job(leaving[0]):
+            return
+        for worker in leaving:
+            await self._world.writer.release(worker)
+
+    async def _let_go(self, job: JobRecord, workers: list[Worker]) -> float | None:
+        """The job is being deleted: its pods end first, then it goes."""
+        if not job.held:
+            return None
+        child = self._world.view.child(job.uid)
+        if child is not None and not child.deleting:
+            await self._world.writer.delete_child(child)
+        for worker in workers:
+            if worker.accounted and worker.settled:
+                await self._world.writer.release(worker)
+        await self._fail_lost(workers)
+        if child is not None or any(worker.accounted for worker in workers):
+            return 2.0
+        await self._world.writer.remove_finalizer(job)
+        return None
+
+    async def _after_the_end(self, job: JobRecord, workers: list[Worker]) -> float | None:
+        """What is finished stays finished: late pods are charged, and the time to live runs."""
+        late = [worker for worker in workers if worker.accounted and worker.settled]
+        await self._charge_late(job, late)
+        for worker in late:
+            await self._world.writer.release(worker)
+        ttl = job.spec.ttl_seconds_after_finished if job.spec else None
+        if ttl is None or job.status.completion_time is None:
+            return None
+        due = job.status.completion_time + timedelta(seconds=ttl)
+        left = (due - self._world.clock.now()).total_seconds()
+        if left > 0:
+            return left
+        await self._world.writer.delete_job(job)
+        return None
+
+    async def _charge_late(self, job: JobRecord, late: list[Worker]) -> None:
+        """The end of a Job and the ends of its pods come by two watches, in either order."""
+        closing = job.status.cost.closing if job.status.cost else []
+        if all(worker.uid in closing or worker.bound is None for worker in late):
+            return
+        now, suspended = self._world.clock.now(), job.spec is not None and job.spec.suspend
+        cost, goodput = job.status.cost, job.status.goodput
+        books = accounts.close(cost, goodput, late, now=now, source="", suspended=suspended)
+        changes = {"cost": books.cost, "goodput": books.goodput}
+        await self._write(job, job.status.model_copy(update=changes), now)
+
+    async def _refuse(self, job: JobRecord) -> None:
+        """A document that got past admission and cannot be read: it fails with the paths."""
+        now = self._world.clock.now()
+        message = "; ".join(job.faults)[:32768]
+        failed = Condition(
+            type=meta.ConditionType.FAILED,
+            status=ConditionStatus.TRUE,
+            reason="InvalidSpec",
+            message=message,
+            last_transition_time=now,
+            observed_generation=job.generation,
+        )
+        status = TrainingJobStatus(
+            observed_generation=job.generation,
+            state=State.FAILED,
+            conditions=[failed],
+            completion_time=now,
+        )
+        await self._write(job, status, now)
+
+    async def _drive(
+        self, job: JobRecord, spec: TrainingJobSpec, workers: list[Worker]
+    ) -> float | None:
+        now = self._world.clock.now()
+        if not job.held:
+            await self._world.writer.add_finalizer(job)
+        conflict = await self._apply(job, spec, stop=spec.suspend or facts.hopeless(workers))
+        await self._tend(workers, now)
+        found = await self._observe(job, spec, workers, conflict, now)
+        books = self._account(found)
+        status = report.status(found, books)
+        await self._write(job, status, now)
+        for worker in books.to_release:
+            await self._world.writer.release(worker)
+        return self._when_again(job, status, workers)
+
+    async def _apply(self, job: JobRecord, spec: TrainingJobSpec, *, stop: bool) -> Verdict | None:
+        """Make what is missing. A name that is taken is the user's to clear up."""
+        child = self._world.view.child(job.uid)
+        if child is not None:
+            if child.suspended != stop and not (child.complete or child.failed):
+                await self._world.writer.suspend_child(child, suspend=stop)
+            return None
+        claim = volume.claim(spec, job.key, job.uid)
+        if claim is not None:
+            await self._world.writer.create_claim(claim)
+        settings = self._world.settings
+        try:
+            await self._world.writer.create(manifests.service(job.key, job.uid))
+            await self._world.writer.create(
+                manifests.job(
+                    spec,
+                    job.key,
+                    job.uid,
+                    trainer_image=settings.trainer_image,
+                    progress_url=settings.progress_url,
+                )
+            )
+        except ConflictError as error:
+            return "NameConflict", str(error)
+        return None
+
+    async def _tend(self, workers: list[Worker], now: datetime) -> None:
+        """Clear away what keeps the gang from going on."""
+        settings = self._world.settings
+        await self._fail_lost(workers)
+        peers = timedelta(seconds=settings.peer_grace_seconds)
+        stuck = timedelta(seconds=settings.unschedulable_seconds)
+        stale = facts.left_behind(workers, peers, now) + facts.refused(workers, stuck, now)
+        for worker in stale:
+            await self._world.writer.delete_worker(worker)
+
+    async def _fail_lost(self, workers: list[Worker]) -> None:
+        if not any(worker.deleting is not None and not worker.over for worker in workers):
+            return
+        now = self._world.clock.now()
+        for worker in workers:
+            if facts.is_lost(worker, self._node(worker), now):
+                await self._world.writer.fail_lost(worker)
+
+    async def _observe(
+        self,
+        job: JobRecord,
+        spec: TrainingJobSpec,
+        workers: list[Worker],
+        conflict: Verdict | None,
+        now: datetime,
+    ) -> report.Facts:
+        child = self._world.view.child(job.uid)
+        nodes = {node.name: node for w in workers if (node := self._node(w)) is not None}
+        failed = None
+        if child is not None and child.failed is not None:
+            failed = blame.failed_job(child, workers, spec.failure_policy.max_restarts)
+        elif facts.hopeless(workers) and all(worker.settled for worker in workers):
+            failed = blame.hopeless(workers)
+        return report.Facts(
+            job=job,
+            spec=spec,
+            location=volume.location(spec, job.key, job.uid),
+            now=now,
+            child=child,
+            workers=workers,
+            decision=self._world.decisions.get(job.uid),
+            cluster=Snapshot(tuple(nodes.values()), self._world.view.pools()),
+            progress=self._world.reports.last(job.uid) or last_words(workers, now),
+            stalled=conflict or await self._stalled(workers, now),
+            failed=failed,
+        )
+
+    async def _stalled(self, workers: list[Worker], now: datetime) -> Verdict | None:
+        slow = next(
+            (
+                worker
+                for worker in workers
+                if worker.live
+                and worker.bound is not None
+                and worker.started is None
+                and worker.held_up is None
+                and now - worker.bound > SLOW_START
+            ),
+            None,
+        )
+        warnings = await self._world.writer.warnings(slow) if slow is not None else []
+        return blame.stalled(workers, warnings, now)
+
+    def _node(self, worker: Worker) -> Node | None:
+        return None if worker.node is None else self._world.view.node(worker.node)
+
+    def _account(self, found: report.Facts) -> Books:
+        return accounts.close(
+            found.job.status.cost,
+            found.job.status.goodput,
+            found.workers,
+            now=found.now,
+            source=report.price_source(found.cluster),
+            suspended=found.spec.suspend,
+        )
+
+    async def _write(self, job: JobRecord, status: TrainingJobStatus, now: datetime) -> None:
+        """Write the status when it differs; what only ticks is written at a bounded rate."""
+        if status == job.status:
+            return
+        old = job.status
+        urgent = (
+            status.state is not old.state
+            or [(c.type, c.status, c.reason) for c in status.conditions]
+            != [(c.type, c.status, c.reason) for c in old.conditions]
+            or (status.cost and status.cost.closing) != (old.cost and old.cost.closing)
+        )
+        last = self._written.get(job.uid)
+        if not urgent and last is not None and now - last < self._interval():
+            return
+        body: dict[str, Any] = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+        await self._world.writer.set_status(job, body)
+        self._written[job.uid] = now
+        self._announce(job, status)
+
+    def _interval(self) -> timedelta:
+        running = sum(1 for other in self._world.view.jobs() if other.status.state is State.RUNNING)
+        seconds = max(self._world.settings.status_interval_seconds, running / REFRESHES_PER_SECOND)
+        return timedelta(seconds=seconds)
+
+    def _announce(self, job: JobRecord, status: TrainingJobStatus) -> None:
+        """An event for each condition that came true or changed its reason."""
+        told = {"Placed", "Running", "Suspended", "Stalled", "Complete", "Failed"}
+        old = {c.type: (c.status, c.reason) for c in job.status.conditions}
+        for condition in status.conditions:
+            holds = condition.status is ConditionStatus.TRUE
+            waits = condition.type == "Placed" and condition.reason in (
+                "NoCapacity",
+                "Unsatisfiable",
+                "NoSuchPool",
+            )
+            news = old.get(condition.type) != (condition.status, condition.reason)
+            if condition.type in told and news and (holds or waits):
+                bad = waits or condition.type in ("Stalled", "Failed")
+                self._world.recorder.event(
+                    job, warning=bad, reason=condition.reason, message=condition.message
+                )
+
+    def _when_again(
+        self, job: JobRecord, status: TrainingJobStatus, workers: list[Worker]
+    ) -> float | None:
+        if status.completion_time is not None:
+            return 0.0 if job.spec and job.spec.ttl_seconds_after_finished is not None else None
+        if any(worker.deleting is not None and not worker.over for worker in workers):
+            return 5.0
+        if status.state in (State.STARTING, State.STALLED, State.PENDING):
+            return 3.0
+        return max(REFRESH_SECONDS, self._interval().total_seconds())
+
+    def _forget(self, uid: str) -> None:
+        self._written.pop(uid, None)
+        self._world.reports.forget(uid)
