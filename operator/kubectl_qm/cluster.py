@@ -1,0 +1,72 @@
+"""What the commands need of a cluster; `kube` fits it to a real one."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Json = Mapping[str, Any]
+"""A Kubernetes object as the API server sent it: an older plugin survives newer fields."""
+
+TRAINER_CONTAINER = "trainer"
+"""The container of a worker pod that trains."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    """Which part of which pod's log."""
+
+    namespace: str
+    pod: str
+    follow: bool = False
+    """Go on with new lines until the container ends."""
+    tail: int | None = None
+    """Only the last lines [count]; None is all of them."""
+    previous: bool = False
+    """The container's life before the last restart."""
+    timestamps: bool = False
+    """Begin each line with its time in RFC 3339."""
+
+
+class Cluster(Protocol):
+    """A Kubernetes cluster with Quartermaster's resources.
+
+    Every method raises `errors.UnreachableError` when the cluster does not answer, `DeniedError`
+    when the user may not, `NotInstalledError` when the custom resources are missing.
+    """
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that is meant when none is named."""
+        ...
+
+    def list_jobs(self, namespace: str | None) -> list[Json]:
+        """TrainingJobs of a namespace, or of all with None, by namespace and name."""
+        ...
+
+    def get_job(self, namespace: str, name: str) -> Json:
+        """One TrainingJob.
+
+        Raises:
+            NotFoundError: There is none of that name.
+        """
+        ...
+
+    def list_pods(self, namespace: str, job_uid: str) -> list[Json]:
+        """The worker pods of one TrainingJob."""
+        ...
+
+    def list_events(self, namespace: str, uid: str) -> list[Json]:
+        """The events about one object."""
+        ...
+
+    def list_pools(self) -> list[Json]:
+        """ComputePools, by name."""
+        ...
+
+    def stream_log(self, request: LogRequest) -> Iterator[str]:
+        """Lines of the trainer container's log, without line ends, as they arrive.
+
+        Raises:
+            NotFoundError: The pod is gone, or its container has not started.
+        """
+        ...

@@ -1,0 +1,72 @@
+"""A real cluster: which paths hold what."""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from kubectl_qm.api_server import READ_TIMEOUT_S, ApiServer
+from kubectl_qm.cluster import TRAINER_CONTAINER, Json, LogRequest
+from quartermaster.api.meta import API_VERSION, JOB_UID_LABEL
+
+TRAINING_JOBS = "trainingjobs"
+COMPUTE_POOLS = "computepools"
+"""Said again, since the models take 0.1 s to import; a test holds them to `quartermaster.api`."""
+
+FOLLOW_TIMEOUT_S = 86_400
+"""Between two lines of a followed log: silence is no fault."""
+
+
+class KubernetesCluster:
+    """Fits `cluster.Cluster`."""
+
+    def __init__(self, server: ApiServer, namespace: str) -> None:
+        self._server = server
+        self._namespace = namespace
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the kubeconfig's context."""
+        return self._namespace
+
+    def list_jobs(self, namespace: str | None) -> list[Json]:
+        """TrainingJobs of a namespace, or of all with None."""
+        return self._server.items(f"/apis/{API_VERSION}{_within(namespace)}/{TRAINING_JOBS}")
+
+    def get_job(self, namespace: str, name: str) -> Json:
+        """One TrainingJob."""
+        path = f"/apis/{API_VERSION}{_within(namespace)}/{TRAINING_JOBS}/{_segment(name)}"
+        return self._server.get(path)
+
+    def list_pods(self, namespace: str, job_uid: str) -> list[Json]:
+        """The worker pods of one TrainingJob; the uid alone tells it from others of its name."""
+        selector = {"labelSelector": f"{JOB_UID_LABEL}={job_uid}"}
+        return self._server.items(f"/api/v1{_within(namespace)}/pods", selector)
+
+    def list_events(self, namespace: str, uid: str) -> list[Json]:
+        """The events about one object."""
+        selector = {"fieldSelector": f"involvedObject.uid={uid}"}
+        return self._server.items(f"/api/v1{_within(namespace)}/events", selector)
+
+    def list_pools(self) -> list[Json]:
+        """ComputePools."""
+        return self._server.items(f"/apis/{API_VERSION}/{COMPUTE_POOLS}")
+
+    def stream_log(self, request: LogRequest) -> Iterator[str]:
+        """Lines of the trainer container's log as they arrive."""
+        query: dict[str, str | int] = {"container": TRAINER_CONTAINER}
+        query |= {
+            flag: "true" for flag in ("follow", "previous", "timestamps") if getattr(request, flag)
+        }
+        if request.tail is not None:
+            query["tailLines"] = request.tail
+        path = f"/api/v1{_within(request.namespace)}/pods/{_segment(request.pod)}/log"
+        timeout_s = FOLLOW_TIMEOUT_S if request.follow else READ_TIMEOUT_S
+        return self._server.lines(path, query, timeout_s)
+
+
+def _within(namespace: str | None) -> str:
+    return "" if namespace is None else f"/namespaces/{_segment(namespace)}"
+
+
+def _segment(name: str) -> str:
+    """What the user typed, as one segment of a path: a slash in it must not lead elsewhere."""
+    return quote(name, safe="")

@@ -1,0 +1,1 @@
+"""From views to rich renderables: pure, the clock and the look are arguments."""
