@@ -1,0 +1,106 @@
+"""One process of the gang: reads its configuration, trains, leaves its ending."""
+
+import logging
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from types import FrameType
+
+from qm_trainer import config, console, errors, loop, parallel, progress, session
+from qm_trainer.errors import Ending, TrainerError
+from qm_trainer.launch import outcome
+
+_log = logging.getLogger("qm_trainer")
+
+
+class StopFlag:
+    """Remembers that SIGTERM came; before training has begun, SIGTERM just ends the process."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def __call__(self) -> bool:
+        """Whether SIGTERM came."""
+        return self._told
+
+    def arm(self) -> None:
+        """From now on, remember."""
+        signal.signal(signal.SIGTERM, self._remember)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._told = True
+
+
+def work(
+    configuration: Callable[[], str], run_dir: Path, environment: Mapping[str, str] = os.environ
+) -> int:
+    """Train as `configuration` says; answers the exit code."""
+    rank, size = int(environment.get("RANK", "0")), int(environment.get("WORLD_SIZE", "1"))
+    tail = console.set_up(rank, size)
+    folder = environment.get(outcome.DIRECTORY_VARIABLE)
+    if folder:
+        (Path(folder) / f"started-{rank}").touch()
+    reporter = progress.from_environment(environment)
+    try:
+        _train(configuration(), run_dir, reporter, environment)
+    except Exception as error:  # noqa: BLE001 - the edge: every end becomes a class and a sentence
+        failed = errors.classify(error, stepped=False)
+        _show_own_frames(error)
+        ending = Ending(failed.kind, str(failed), tail.text())
+        reporter.close()
+        if folder:
+            outcome.write(Path(folder), rank, ending)
+        else:
+            _log.error("%s: %s", ending.kind, ending.message)
+        return failed.exit_code
+    reporter.close()
+    if folder and rank == 0:
+        outcome.write_report(Path(folder), reporter.last)
+    if folder:
+        (Path(folder) / f"done-{rank}").touch()
+    return 0
+
+
+def _train(
+    text: str, run_dir: Path, reporter: progress.Reporter, environment: Mapping[str, str]
+) -> None:
+    run = config.parse(text)
+    # A note on 1 x 1 kernels, whose two layouts are the same numbers in the same order.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    world = parallel.join(environment)
+    stop = StopFlag()
+    out = session.Surroundings(
+        run_dir=run_dir,
+        world=world,
+        reporter=reporter,
+        now=lambda: datetime.now(UTC),  # noqa: TID251 - the edge: the clock enters here
+        clock=monotonic,
+        stop=stop,
+        ready=stop.arm,
+    )
+    loop.train(run, out)
+    parallel.leave(world)
+
+
+def _show_own_frames(error: BaseException) -> None:
+    """Where the user's own code was, without ours and torch's."""
+    cause = error.__cause__ if isinstance(error, TrainerError) and error.__cause__ else error
+    frames = list(errors.own_frames(cause))
+    if frames:
+        for line in "".join(traceback.format_list(frames)).rstrip().splitlines():
+            _log.error("%s", line)
+        _log.error("%s: %s", type(cause).__name__, cause)
+
+
+def leave_at_once(code: int) -> None:
+    """End this process without the farewells of libraries, which hang when a peer is gone."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,318 @@
+"""The training loop, top to bottom: open, build, resume, step, evaluate, save, leave.
+
+`train` is the whole story; what it calls follows in the order of the telling.
+"""
+
+import logging
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from qm_trainer import console, errors, factory, optim, parallel, precision
+from qm_trainer.config import Run
+from qm_trainer.console import Pace
+from qm_trainer.data import order, sources
+from qm_trainer.data.order import Cursor, Plan, Share
+from qm_trainer.errors import ConfigError, Interrupted, PeerLost, TrainerError, UserError
+from qm_trainer.parallel import Heart, Pulse
+from qm_trainer.session import SAY_S, Session, Surroundings, report, say_when_due
+from qm_trainer.storage import artifacts, checkpoint, volume
+
+_log = logging.getLogger("qm_trainer")
+
+
+def train(run: Run, out: Surroundings) -> artifacts.Summary:
+    """Train as `run` says and leave the artifacts in `out.run_dir`.
+
+    Raises:
+        TrainerError: However training ends early; its class says what that means.
+    """
+    out.reporter.report(state="Starting")
+    session = prepare(run, out)
+    resume(session)
+    out.ready()
+    try:
+        while session.cursor.epoch < session.plan.epochs:
+            for share in order.shares(session.plan, session.cursor, out.world.rank):
+                advance(session, share)
+            stopping = heard(session, session.heart.take())
+            session.cursor = Cursor(session.cursor.step, session.cursor.epoch + 1, 0)
+            if stopping:
+                stop(session)
+            evaluate(session)
+        return finish(session)
+    except TrainerError:
+        raise
+    except Exception as error:
+        raise explained(session, error) from error
+
+
+def prepare(run: Run, out: Surroundings) -> Session:
+    """Open the data, build the model, wrap it."""
+    world, trainer = out.world, run.trainer
+    if world.leads:
+        volume.claim(out.run_dir)
+    data = sources.open_data(run.dataset)
+    sources.seed_all(trainer.seed)
+    model = factory.call(run.model.factory, run.model.args, "model.factory")
+    if not isinstance(model, nn.Module):
+        kind = type(model).__name__
+        raise ConfigError(f"model.factory {run.model.factory} gave {kind}, not a torch.nn.Module")
+    model.to(world.device)
+    heart = Heart().to(world.device)
+    objective = optim.Objective(model, heart)
+    engine, how = parallel.wrap(objective, world, trainer.strategy)
+    numbers = precision.choose(trainer.precision, world.device)
+    plan = Plan(len(data.train), trainer.batch_size, world.size, trainer.epochs, trainer.seed)
+    folder = checkpoint.Folder(out.run_dir / "checkpoints", run.checkpoint.keep, out.now, out.clock)
+    tell(run, model, plan, f"strategy {how}; precision {numbers.precision} ({numbers.reason})")
+    return Session(
+        run=run,
+        out=out,
+        data=data,
+        model=model,
+        objective=objective,
+        engine=engine,
+        optimizer=optim.adamw(model, trainer.learning_rate),
+        numbers=numbers,
+        plan=plan,
+        folder=folder,
+        saver=checkpoint.Saver(folder),
+        curve=artifacts.Curve(out.run_dir / "metrics.jsonl", out.now),
+        heart=heart,
+        pace=Pace(out.clock()),
+    )
+
+
+def tell(run: Run, model: nn.Module, plan: Plan, choices: str) -> None:
+    """Print the whole configuration, and what was chosen where it left a choice."""
+    for line in ["configuration", *console.tree_lines(run.to_tree())]:
+        _log.info("%s", line)
+    parameters, threads = sum(p.numel() for p in model.parameters()), torch.get_num_threads()
+    _log.info("%s; %d thread(s) a process", choices, threads)
+    _log.info("model: %s parameters; data: %s samples", f"{parameters:,}", f"{plan.samples:,}")
+
+
+def resume(session: Session) -> None:
+    """Continue from the newest complete checkpoint, if there is one."""
+    world, folder = session.out.world, session.folder
+    newest = 0
+    if world.leads:
+        for broken in folder.clear_rubble():
+            _log.info("removed checkpoint %d: it was not complete", broken)
+        newest = max(folder.complete(), default=0)
+    newest = parallel.agree(newest, world)
+    if newest:
+        tensors, meta = folder.load(newest)
+        checkpoint.restore(session.model, session.optimizer, tensors, folder.path(newest))
+        session.cursor = Cursor(meta["step"], meta["epoch"], meta["consumed"])
+        session.loss, session.metrics = meta["notes"]["loss"], meta["notes"]["metrics"]
+        session.resumed_from = newest
+    session.total_steps = session.plan.total_steps(session.cursor)
+    if world.leads:
+        session.curve.rewind(session.cursor.step)
+    _log.info(
+        "%s, %d steps of %d samples in %d epochs",
+        f"resuming after step {newest}" if newest else "starting",
+        session.total_steps,
+        session.plan.global_batch,
+        session.plan.epochs,
+    )
+    session.next_say = session.out.clock() + SAY_S
+    session.next_save = session.out.clock() + checkpoint.period(
+        session.run.checkpoint.period_seconds, 0.0
+    )
+
+
+def advance(session: Session, share: Share) -> None:
+    """One step, and what belongs to it: hear the others, save, tell."""
+    if heard(session, step(session, share)):
+        stop(session)
+    if session.out.world.leads:
+        save_when_due(session)
+        say_when_due(session)
+
+
+def step(session: Session, share: Share) -> Pulse | None:
+    """One optimizer step on this process's share; answers what is known of the step before."""
+    done, world = session.cursor.step, session.out.world
+    sources.seed_all(order.chance(session.run.trainer.seed, done, world.rank))
+    inputs, targets = session.data.train.take(share.indices)
+    inputs = inputs.to(world.device, non_blocking=True)
+    targets = targets.to(world.device, non_blocking=True)
+    peak = session.run.trainer.learning_rate
+    optim.set_rate(session.optimizer, optim.rate(done, session.total_steps, peak))
+    with session.numbers.context():
+        loss, _ = session.engine(inputs, targets)
+    session.optimizer.zero_grad(set_to_none=True)
+    start = weighted(loss, share, world.size)
+    start = session.heart.load(start, loss, share, stop=session.out.stop())
+    start.backward()  # type: ignore[no-untyped-call]  # torch's own
+    session.optimizer.step()
+    consumed = session.cursor.consumed + share.total
+    session.cursor = replace(session.cursor, step=done + 1, consumed=consumed)
+    session.pace.count(share.total)
+    session.stepped = True
+    return session.heart.beat(done + 1, share, world)
+
+
+def weighted(loss: Tensor, share: Share, world: int) -> Tensor:
+    """The loss such that the gradients' mean over processes is the mean over samples."""
+    weight = share.own * world / share.total
+    return loss if weight == 1.0 else loss * weight
+
+
+def heard(session: Session, pulse: Pulse | None) -> bool:
+    """Take in what all processes know of a step; answers whether to stop.
+
+    Raises:
+        UserError: If the loss is not a number, in every process at the same step.
+    """
+    if pulse is None:
+        return False
+    if not math.isfinite(pulse.loss):
+        raise UserError(
+            f"the loss became {pulse.loss} at step {pulse.step} of {session.total_steps}: lower "
+            f"trainer.learningRate (now {session.run.trainer.learning_rate:g}), or look for values "
+            "in the data that are not numbers"
+        )
+    session.loss = pulse.loss
+    every = -(-session.total_steps // artifacts.CURVE_LINES)
+    if session.out.world.leads and pulse.step % every == 0:
+        session.curve.add_loss(pulse.step, session.cursor.epoch, pulse.loss)
+    return pulse.stop
+
+
+def save_when_due(session: Session) -> None:
+    """Begin a checkpoint when its time has come; training goes on while it is written."""
+    session.saver.check()
+    now = session.out.clock()
+    if now < session.next_save or session.saver.busy:
+        return
+    save(session)
+    cost = max(session.out.clock() - now, session.saver.seconds)
+    session.next_save = now + checkpoint.period(session.run.checkpoint.period_seconds, cost)
+
+
+def save(session: Session) -> None:
+    """Begin a checkpoint of this very step, and write the curve up to it."""
+    heard(session, session.heart.peek())
+    session.curve.flush()
+    session.saver.start(
+        checkpoint.snapshot(
+            session.model,
+            session.optimizer,
+            session.cursor,
+            session.plan.world,
+            {"loss": session.loss, "metrics": session.metrics},
+        )
+    )
+
+
+def save_now(session: Session) -> None:
+    """Save this very step and wait until it is on the volume."""
+    if session.out.world.leads:
+        report(session, "Saving")
+        session.saver.wait()
+        if session.saver.last is None or session.saver.last.step != session.cursor.step:
+            save(session)
+            session.saver.wait()
+        session.curve.flush()
+    parallel.barrier(session.out.world)
+
+
+def stop(session: Session) -> None:
+    """Save at the step at which every process stops, and leave.
+
+    Raises:
+        Interrupted: In a process that was told to stop.
+        PeerLost: In the others.
+    """
+    heard(session, session.heart.take())
+    told = session.out.stop()
+    save_now(session)
+    where = f"state saved after step {session.cursor.step} of {session.total_steps}"
+    if told:
+        raise Interrupted(f"SIGTERM: {where}")
+    raise PeerLost(f"another worker was told to stop: {where}")
+
+
+def evaluate(session: Session) -> None:
+    """Measure the model on the test data, each process its part of them."""
+    test, out = session.data.test, session.out
+    if test is None:
+        return
+    if out.world.leads:
+        report(session, "Evaluating")
+    session.pace.close(out.clock())
+    mine = order.contiguous(len(test), out.world.size, out.world.rank)
+    sums = [0.0] * 4
+    session.objective.eval()
+    with torch.no_grad(), session.numbers.context():
+        for start in range(mine.start, mine.stop, session.plan.batch):
+            batch = test.take(range(start, min(start + session.plan.batch, mine.stop)))
+            inputs, targets = (part.to(out.world.device) for part in batch)
+            part = optim.measure(session.objective, inputs, targets)
+            sums = [a + b for a, b in zip(sums, part, strict=True)]
+    session.objective.train()
+    loss, samples, right, judged = parallel.sums(sums, out.world)
+    session.metrics = {"testLoss": loss / samples}
+    if judged:
+        session.metrics["accuracy"] = right / judged
+    if out.world.leads:
+        session.curve.add_metrics(session.cursor.step, session.cursor.epoch, session.metrics)
+        found = "  ".join(f"{k} {console.number(v)}" for k, v in session.metrics.items())
+        _log.info("epoch %d/%d done  %s", session.cursor.epoch, session.plan.epochs, found)
+        report(session, "Training")
+    session.pace.since = out.clock()
+
+
+def finish(session: Session) -> artifacts.Summary:
+    """Save the last checkpoint, the model and the summary."""
+    out, pace = session.out, session.pace
+    if session.data.test is not None and not session.metrics:
+        evaluate(session)
+    save_now(session)
+    paths = {"metrics": "metrics.jsonl", "checkpoint": f"checkpoints/{session.cursor.step}"}
+    if out.world.leads:
+        paths |= artifacts.write_model(session.model, session.run.to_tree(), out.run_dir)
+    speed = round(pace.total_samples / pace.total_seconds, 1) if pace.total_seconds else None
+    summary = artifacts.Summary(
+        steps=session.cursor.step,
+        seconds=round(pace.total_seconds, 3),
+        samples_per_second=speed,
+        loss=session.loss,
+        metrics=session.metrics,
+        resumed_from_step=session.resumed_from,
+        paths=paths,
+    )
+    if out.world.leads:
+        artifacts.write_summary(summary, out.run_dir)
+        report(session, "Done", model=paths["model"])
+        tell_summary(summary, out.run_dir)
+    parallel.barrier(out.world)
+    return summary
+
+
+def tell_summary(summary: artifacts.Summary, run_dir: Path) -> None:
+    """What came out, and where it lies."""
+    found = "  ".join(f"{k} {console.number(v)}" for k, v in summary.metrics.items())
+    _log.info(
+        "done: %d steps in %s (%s samples/s)  loss %s  %s",
+        summary.steps,
+        console.duration(summary.seconds),
+        console.number(summary.samples_per_second),
+        console.number(summary.loss),
+        found,
+    )
+    _log.info("the model is in %s", run_dir / summary.paths["model"])
+
+
+def explained(session: Session, error: Exception) -> TrainerError:
+    """What `error` means: the volume, another worker, memory, or the user's code."""
+    if isinstance(error, OSError) and volume.is_storage(error):
+        return volume.storage_error(error, session.out.run_dir)
+    return errors.classify(error, stepped=session.stepped)

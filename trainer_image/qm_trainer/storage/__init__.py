@@ -1,0 +1,1 @@
+"""What a run writes to the artifact volume: checkpoints, the curve, the model, the summary."""
