@@ -1,0 +1,1 @@
+"""The cluster that runs as ordinary processes of this machine: two nodes, real components."""
