@@ -1,0 +1,85 @@
+"""What is printed at the end: the result in figures, and what to try next."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kubectl_qm.render.look import DIM, GOOD, STRONG
+from kubectl_qm.views import Job
+from quartermaster.units import duration
+from scripts.demo.place import JOB, NAMESPACE, ROOT, Place
+
+
+def facts(job: Job) -> list[tuple[str, str]]:
+    """The result by label; what is unknown says so."""
+    metrics = dict(job.progress.metrics) if job.progress else {}
+    speed = job.progress.samples_per_second if job.progress else ""
+    seconds = job.result.duration_seconds if job.result else 0
+    found = [
+        ("Accuracy", _percent(metrics.get("accuracy", ""))),
+        ("Throughput", f"{float(speed):.0f} samples/s over all workers" if speed else "unknown"),
+        ("Duration", f"{duration(seconds)} from the first worker's start to the end"),
+        *_cost(job),
+    ]
+    if job.placement:
+        found.append(("Nodes", ", ".join(dict.fromkeys(job.placement.nodes))))
+        found.append(("Placed", job.placement.reason))
+    if job.result:
+        found.append(("Model", job.result.model_uri))
+    return found
+
+
+def _percent(ratio: str) -> str:
+    return f"{float(ratio) * 100:.1f} % of the test images" if ratio else "unknown"
+
+
+def _cost(job: Job) -> list[tuple[str, str]]:
+    if job.cost is None or job.cost.total is None:
+        return [("Cost", "unknown: no ComputePool gives these nodes a price")]
+    return [
+        ("Cost", f"{job.cost.total} {job.cost.currency}"),
+        ("Prices", job.cost.price_source),
+    ]
+
+
+def commands(place: Place) -> list[str]:
+    """What to try next, as a shell takes it."""
+    folders = [str(ROOT / "bin")]
+    exports = []
+    if place.is_local:
+        folders.append(str(place.layout.state / "bin"))
+        exports.append(f"export KUBECONFIG={place.layout.kubeconfig}")
+    lines = [
+        f"export PATH={':'.join(folders)}:$PATH",
+        *exports,
+        f"kubectl qm status {JOB} -n {NAMESPACE}",
+        f"kubectl qm explain {JOB} -n {NAMESPACE}",
+        f"kubectl describe trainingjobs.quartermaster.dev {JOB} -n {NAMESPACE}",
+        "kubectl qm pools",
+        "make demo-files",
+    ]
+    return lines if place.cluster == "existing" else [*lines, "make cluster-down"]
+
+
+def page(place: Place, job: Job, files: Sequence[str], took_s: float) -> RenderableType:
+    """The whole summary."""
+    title = Text("✓ ", style=GOOD).append(f"{JOB} is trained", style=STRONG)
+    title.append(f"  make demo took {duration(took_s)}", style=DIM)
+    grid = Table.grid(padding=(0, 3, 0, 0))
+    grid.add_column(style=DIM, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, value in facts(job):
+        grid.add_row(label, Text(value))
+    return Group(
+        Text(),
+        title,
+        grid,
+        Text(),
+        Text("Files on the volume [bytes]", style=STRONG),
+        *(Text(line) for line in files),
+        Text(),
+        Text("Try next", style=STRONG),
+        *(Text(f"  {line}") for line in commands(place)),
+    )
