@@ -1,0 +1,228 @@
+"""Laws of money: exact, additive, charged once, and never taken back."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from fractions import Fraction
+from random import Random
+
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+
+from quartermaster.decide.cost import accrual, rates
+from quartermaster.decide.cost.accrual import NEWS_LAG, Account, Segment
+from quartermaster.domain.cluster import PriceRow
+from quartermaster.domain.resources import Resources
+from quartermaster.domain.worker import Phase, Worker
+from quartermaster.reconcile import accounts
+from quartermaster.units import usd
+from tests.support import make
+
+law = settings(max_examples=200, deadline=None)
+RATES = st.fractions(min_value=Fraction(1, 10**6), max_value=100, max_denominator=10**9)
+MICROSECONDS = st.integers(0, 10**12)
+
+
+def moment(microseconds: int) -> datetime:
+    return make.T0 + timedelta(microseconds=microseconds)
+
+
+def segment(start: int, end: int | None, rate: Fraction | None) -> Segment:
+    return Segment("pod", moment(start), None if end is None else moment(end), rate)
+
+
+@law
+@given(RATES, st.lists(MICROSECONDS, min_size=3, max_size=3))
+def test_a_segment_costs_what_its_parts_cost(rate: Fraction, times: list[int]) -> None:
+    start, cut, end = sorted(times)
+    whole = accrual.charge(segment(start, end, rate), moment(end))
+    first = accrual.charge(segment(start, cut, rate), moment(end))
+    second = accrual.charge(segment(cut, end, rate), moment(end))
+    assert first is not None
+    assert second is not None
+    assert whole == first + second
+
+
+@law
+@given(st.lists(st.tuples(RATES, MICROSECONDS, MICROSECONDS), max_size=6), st.randoms())
+def test_the_order_in_which_pods_are_charged_does_not_matter(
+    pods: list[tuple[Fraction, int, int]], random: Random
+) -> None:
+    segments = [segment(min(a, b), max(a, b), rate) for rate, a, b in pods]
+    one, other = Account(), Account()
+    for it in segments:
+        one = accrual.closed(one, it)
+    for it in random.sample(segments, len(segments)):
+        other = accrual.closed(other, it)
+    assert one == other
+    assert one.segments == len(pods)
+
+
+@law
+@given(RATES, MICROSECONDS, MICROSECONDS, MICROSECONDS)
+def test_an_open_segment_costs_more_as_time_goes_on(
+    rate: Fraction, start: int, early: int, late: int
+) -> None:
+    early, late = sorted((early, late))
+    bills = [
+        accrual.bill(Account(), [segment(start, None, rate)], moment(now)).total
+        for now in (early, late)
+    ]
+    assert bills[0] is not None
+    assert bills[1] is not None
+    assert 0 <= bills[0] <= bills[1]
+
+
+@law
+@given(st.lists(st.one_of(st.none(), RATES), min_size=1, max_size=4), MICROSECONDS)
+def test_an_unknown_price_makes_the_bill_unknown_and_is_never_zero(
+    prices: list[Fraction | None], now: int
+) -> None:
+    bill = accrual.bill(Account(), [segment(0, None, rate) for rate in prices], moment(now))
+    known = None not in prices
+    assert (bill.total is not None) == known
+    assert (bill.rate_per_hour is not None) == known
+
+
+class History:
+    """Pods that come and go, and what an operator knows of them, up to the lag of the news."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.truth: list[Worker] = []
+        self.ends: dict[str, datetime] = {}
+        for index in range(random.randint(1, 5)):
+            bound = make.after(random.randint(0, 60))
+            pod = make.worker(
+                index,
+                created=bound,
+                bound=bound,
+                started=bound,
+                node="node-a",
+                phase=Phase.RUNNING,
+                usd_per_hour=Fraction(random.randint(1, 50_000), 1000),
+            )
+            self.truth.append(pod)
+            self.ends[pod.uid] = bound + timedelta(seconds=random.randint(0, 120))
+        self.lags = {pod.uid: random.random() * NEWS_LAG for pod in self.truth}
+
+    def known(self, now: datetime) -> list[Worker]:
+        """The pods as the cache shows them: ends are heard of late, by at most the lag."""
+        shown = []
+        for pod in self.truth:
+            end = self.ends[pod.uid]
+            if pod.bound is not None and pod.bound > now:
+                continue
+            over = now >= end + self.lags[pod.uid]
+            phase = self.random.choice([Phase.SUCCEEDED, Phase.FAILED]) if over else pod.phase
+            shown.append(replace(pod, phase=phase, ended=end) if over else pod)
+        return shown
+
+
+@law
+@given(st.integers(0, 2**32 - 1))
+def test_a_bill_never_falls_and_ends_at_what_the_pods_times_come_to(seed: int) -> None:
+    random = Random(seed)
+    history = History(random)
+    cost, goodput, shown = None, None, Fraction(0)
+    now = make.T0
+    released: set[str] = set()
+    for _ in range(30):
+        now += timedelta(seconds=random.random() * 12)
+        pods = [pod for pod in history.known(now) if pod.uid not in released]
+        books = accounts.close(cost, goodput, pods, now=now, source="", suspended=False)
+        cost, goodput = books.cost, books.goodput
+        assert cost.total is not None
+        note(f"{now}: {cost.total}")
+        assert Fraction(cost.total) >= shown
+        shown = Fraction(cost.total)
+        # Some releases fail or are not seen yet: those pods come back charged already.
+        released |= {pod.uid for pod in books.to_release if random.random() < 0.5}
+    now = make.after(10_000)
+    pods = [pod for pod in history.known(now) if pod.uid not in released]
+    books = accounts.close(cost, goodput, pods, now=now, source="", suspended=False)
+    exact = sum(
+        (
+            (pod.usd_per_hour or 0)
+            * Fraction(
+                (history.ends[pod.uid] - pod.bound) // timedelta(microseconds=1), 3_600_000_000
+            )
+            for pod in history.truth
+            if pod.bound is not None
+        ),
+        Fraction(0),
+    )
+    assert Fraction(books.cost.accrued) == exact
+    assert books.cost.total == usd(exact)
+    assert books.cost.segments == len(history.truth)
+
+
+@law
+@given(st.integers(1, 16), st.integers(1, 16), RATES)
+def test_the_workers_of_a_full_gpu_node_pay_for_the_node(
+    gpus: int, per_worker: int, usd_per_node: Fraction
+) -> None:
+    node = make.node(gpus=gpus * per_worker)
+    priced = make.pool("pool", PriceRow(usd_per_node_hour=usd_per_node))
+    each = rates.worker_rate(node, priced, make.resources(per_worker))
+    assert each is not None
+    # A worker's rate is given to the billionth of a USD.
+    assert abs(each * gpus - usd_per_node) <= Fraction(gpus, 10**9)
+
+
+@law
+@given(st.integers(1, 64_000), st.integers(1, 2**40), RATES)
+def test_a_cpu_worker_pays_for_the_larger_of_its_shares_and_never_for_more_than_the_node(
+    cpu_m: int, memory: int, usd_per_node: Fraction
+) -> None:
+    node = make.node(gpus=0, allocatable=Resources(32_000, 2**37, 0, 110))
+    priced = make.pool("pool", PriceRow(usd_per_node_hour=usd_per_node))
+    each = rates.worker_rate(node, priced, Resources(cpu_m, memory, 0, 1))
+    exact = usd_per_node * min(Fraction(1), max(Fraction(cpu_m, 32_000), Fraction(memory, 2**37)))
+    assert each is not None
+    assert abs(each - exact) <= Fraction(1, 10**9)
+
+
+def test_a_job_over_many_unequal_nodes_keeps_its_books_short() -> None:
+    """Each node's memory differs by a little, so each share has a denominator of its own."""
+    pods = []
+    for index in range(100):
+        node = make.node(
+            f"node-{index}",
+            0,
+            allocatable=Resources(31_900, 33_000_000_000 + 7919 * index, 0, 110),
+        )
+        priced = make.pool("pool", PriceRow(usd_per_node_hour=Fraction("0.7681")))
+        rate = rates.worker_rate(node, priced, make.resources(0, cpu=0.1, memory_gib=20))
+        pods.append(
+            make.worker(
+                index,
+                bound=make.T0,
+                ended=make.after(100 + index),
+                phase=Phase.SUCCEEDED,
+                usd_per_hour=rate,
+            )
+        )
+    books = accounts.close(None, None, pods, now=make.after(500), source="", suspended=False)
+    assert len(books.cost.accrued) <= 256
+
+
+def test_the_largest_gang_with_former_pods_is_charged_in_two_passes() -> None:
+    pods = [
+        make.worker(
+            index % 1024,
+            uid=f"pod-{index}",
+            bound=make.T0,
+            ended=make.after(3600),
+            phase=Phase.SUCCEEDED,
+            usd_per_hour=Fraction(1),
+        )
+        for index in range(1030)
+    ]
+    first = accounts.close(None, None, pods, now=make.after(4000), source="", suspended=False)
+    assert first.cost.total == "1030.0000"
+    assert len(first.to_release) == len(first.cost.closing) == 1024
+    gone = {worker.uid for worker in first.to_release}
+    rest = [pod for pod in pods if pod.uid not in gone]
+    later = make.after(4001)
+    second = accounts.close(first.cost, first.goodput, rest, now=later, source="", suspended=False)
+    assert (second.cost.segments, second.cost.total) == (1030, "1030.0000")

@@ -1,0 +1,107 @@
+"""An operator over the cluster in memory: it can die at any write and begin anew."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from fractions import Fraction
+
+from quartermaster.api.training_job_status import Condition, State, TrainingJobStatus
+from quartermaster.errors import ClusterError
+from quartermaster.reconcile.cycle import PlacementCycle
+from quartermaster.reconcile.training_job import TrainingJobReconciler, World
+from quartermaster.settings import Settings
+from tests.support.memory import (
+    CrashError,
+    MemoryCluster,
+    MemoryRecorder,
+    MemoryReports,
+    MemoryTelemetry,
+)
+
+ROUNDS = 40
+
+
+@dataclass
+class Operation:
+    """One operator after the other over one cluster."""
+
+    cluster: MemoryCluster = field(default_factory=MemoryCluster)
+    settings: Settings = field(default_factory=Settings)
+    recorder: MemoryRecorder = field(default_factory=MemoryRecorder)
+    telemetry: MemoryTelemetry = field(default_factory=MemoryTelemetry)
+    reports: MemoryReports = field(default_factory=MemoryReports)
+    failures: int = 0
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """A new process: nothing is remembered but what the cluster holds."""
+        self.cycle = PlacementCycle(
+            self.cluster,
+            self.cluster,
+            self.telemetry,
+            self.cluster.clock,
+            partial_gang=timedelta(seconds=self.settings.partial_gang_seconds),
+            changed=lambda uid: None,
+        )
+        world = World(
+            view=self.cluster,
+            writer=self.cluster,
+            recorder=self.recorder,
+            reports=self.reports,
+            telemetry=self.telemetry,
+            clock=self.cluster.clock,
+            settings=self.settings,
+            decisions=self.cycle.decisions,
+        )
+        self.reconciler = TrainingJobReconciler(world)
+
+    async def once(self, uid: str = "uid-job") -> float | None:
+        return await self.reconciler(uid)
+
+    async def drive(self, *uids: str) -> None:
+        """Controllers, placement and passes until nothing is written any more."""
+        for _ in range(ROUNDS):
+            before = len(self.cluster.writes)
+            self.cluster.controllers()
+            try:
+                await self.cycle.once()
+                for uid in uids or ("uid-job",):
+                    await self.reconciler(uid)
+            except ClusterError:
+                self.failures += 1
+                continue
+            except CrashError:
+                self.failures += 1
+                self.begin()
+                continue
+            self.cluster.controllers()
+            if len(self.cluster.writes) == before:
+                return
+        raise AssertionError(f"no rest after {ROUNDS} rounds: {self.cluster.writes[-8:]}")
+
+    def status(self, uid: str = "uid-job") -> TrainingJobStatus:
+        return self.cluster.records[uid].status
+
+    def state(self, uid: str = "uid-job") -> State | None:
+        return self.status(uid).state
+
+    def condition(self, kind: str, uid: str = "uid-job") -> Condition:
+        return next(c for c in self.status(uid).conditions if c.type == kind)
+
+    def accrued(self, uid: str = "uid-job") -> Fraction:
+        cost = self.status(uid).cost
+        return Fraction(cost.accrued) if cost is not None else Fraction(0)
+
+    def owed(self, uid: str = "uid-job") -> Fraction:
+        """What the pods' own times come to, counted without the product's accounts [USD]."""
+        total = Fraction(0)
+        for pod in self.cluster.ever(uid):
+            if pod.bound is None or not pod.over:
+                continue
+            end = pod.ended or pod.disrupted
+            assert end is not None
+            assert pod.usd_per_hour is not None
+            microseconds = (end - pod.bound) // timedelta(microseconds=1)
+            total += pod.usd_per_hour * Fraction(microseconds, 3_600_000_000)
+        return total

@@ -1,0 +1,228 @@
+import re
+
+import kubernetes_validate  # type: ignore[import-untyped] # it ships no types
+import pytest
+import yaml
+
+from quartermaster.api import crd
+from quartermaster.settings import Settings, from_environment
+from tests.support.chart import CHART, NAMESPACE, VALUES, Json, helm, of_kind, rendered, template
+from tests.support.kubectl import ROOT, NoClusterError, program
+
+try:
+    program("helm")
+except NoClusterError as error:
+    pytest.skip(str(error), allow_module_level=True)
+
+FILES = sorted(path.name for path in VALUES.glob("*.yaml"))
+KUBERNETES = ("1.29", "1.31", "1.34")
+EVERY = pytest.mark.parametrize("values", FILES)
+
+
+def the(objects: list[Json]) -> Json:
+    (only,) = objects
+    return only
+
+
+def pod_of(values: str) -> Json:
+    template_of_pod: Json = the(of_kind(rendered(values), "Deployment"))["spec"]["template"]
+    return template_of_pod
+
+
+def container_of(values: str) -> Json:
+    container: Json = the(pod_of(values)["spec"]["containers"])
+    return container
+
+
+def test_lint_has_nothing_to_say() -> None:
+    done = helm("lint", "--strict", str(CHART))
+    assert done.returncode == 0, done.stdout
+    assert "[WARNING]" not in done.stdout
+
+
+@EVERY
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_every_object_is_valid_kubernetes(values: str, version: str) -> None:
+    for document in rendered(values):
+        if document["kind"] != "CustomResourceDefinition":
+            kubernetes_validate.validate(document, version, strict=True)
+
+
+@EVERY
+def test_every_object_says_where_it_comes_from(values: str) -> None:
+    for document in rendered(values):
+        labels = document["metadata"]["labels"]
+        assert labels["app.kubernetes.io/part-of"] == "quartermaster"
+
+
+@EVERY
+def test_no_name_is_longer_than_a_dns_label(values: str) -> None:
+    for document in rendered(values):
+        if document["kind"] in {"Service", "Deployment"}:
+            assert len(document["metadata"]["name"]) <= 63
+
+
+@EVERY
+def test_the_pod_fits_the_restricted_security_standard(values: str) -> None:
+    pod = pod_of(values)["spec"]
+    container = container_of(values)
+    own = container["securityContext"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] == 65532
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert own["allowPrivilegeEscalation"] is False
+    assert own["readOnlyRootFilesystem"] is True
+    assert own["capabilities"] == {"drop": ["ALL"]}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+    assert all("emptyDir" in volume for volume in pod["volumes"])
+
+
+@EVERY
+def test_no_rule_is_wider_than_its_words(values: str) -> None:
+    for role in [*of_kind(rendered(values), "ClusterRole"), *of_kind(rendered(values), "Role")]:
+        for rule in role["rules"]:
+            words = [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+            assert "*" not in words
+            assert not {"secrets", "pods/exec", "serviceaccounts/token"} & set(words)
+            assert not {"escalate", "bind", "impersonate"} & set(words)
+
+
+def operator_rules() -> set[tuple[str, str]]:
+    roles = of_kind(rendered("default.yaml"), "ClusterRole")
+    role = the([one for one in roles if one["metadata"]["name"] == f"{NAMESPACE}:qm-quartermaster"])
+    return {
+        (resource, verb)
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_the_operator_cannot_change_what_a_user_asked_for_elsewhere() -> None:
+    rules = operator_rules()
+    assert ("trainingjobs", "create") not in rules
+    assert ("computepools", "patch") not in rules
+    assert ("pods", "create") not in rules
+    assert ("nodes", "patch") not in rules
+
+
+def test_people_with_view_see_and_people_with_edit_run_jobs() -> None:
+    roles = {
+        role["metadata"]["name"]: role for role in of_kind(rendered("default.yaml"), "ClusterRole")
+    }
+    view = roles[f"{NAMESPACE}:qm-quartermaster:view"]
+    edit = roles[f"{NAMESPACE}:qm-quartermaster:edit"]
+    assert view["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
+    assert the(view["rules"])["verbs"] == ["get", "list", "watch"]
+    assert "rbac.authorization.k8s.io/aggregate-to-view" not in edit["metadata"]["labels"]
+    assert the(edit["rules"])["resources"] == ["trainingjobs"]
+
+
+@EVERY
+def test_the_operator_reads_every_setting_that_the_chart_gives(values: str) -> None:
+    known = {f"QM_{name.upper()}" for name in Settings.__dataclass_fields__}
+    given = {one["name"] for one in container_of(values)["env"] if one["name"].startswith("QM_")}
+    assert given <= known
+
+
+def test_the_settings_meet_the_ports_and_the_service() -> None:
+    container = container_of("default.yaml")
+    settings = from_environment({e["name"]: e["value"] for e in container["env"] if "value" in e})
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    service = the(of_kind(rendered("default.yaml"), "Service"))
+    host = f"{service['metadata']['name']}.{NAMESPACE}.svc"
+    assert (settings.http_port, settings.metrics_port) == (ports["http"], ports["metrics"])
+    assert settings.progress_url == f"http://{host}:8080/v1/progress"
+    assert {port["targetPort"] for port in service["spec"]["ports"]} == set(ports)
+
+
+def test_the_service_finds_the_pod() -> None:
+    service = the(of_kind(rendered("default.yaml"), "Service"))
+    labels = pod_of("default.yaml")["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+
+
+def test_a_digest_wins_over_the_tag() -> None:
+    assert container_of("private-images.yaml")["image"].startswith(
+        "registry.example.com:5000/team/operator@sha256:"
+    )
+
+
+@pytest.mark.parametrize(("values", "want"), [("default.yaml", 0), ("two-replicas.yaml", 1)])
+def test_a_disruption_budget_never_blocks_a_single_replica(values: str, want: int) -> None:
+    assert len(of_kind(rendered(values), "PodDisruptionBudget")) == want
+
+
+def test_the_definitions_are_those_of_the_models_and_stay() -> None:
+    found = of_kind(rendered("default.yaml"), "CustomResourceDefinition")
+    by_name = {one["metadata"]["name"]: one for one in found}
+    assert by_name == {kind.crd_name: crd.definition(kind) for kind in crd.KINDS}
+    assert all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for one in found)
+
+
+def test_the_definitions_can_be_left_out() -> None:
+    assert of_kind(rendered("no-crds.yaml"), "CustomResourceDefinition") == []
+
+
+def test_an_administrator_can_bring_account_and_roles() -> None:
+    kinds = {document["kind"] for document in rendered("own-account.yaml")}
+    assert kinds == {"CustomResourceDefinition", "Deployment", "Service"}
+    assert pod_of("own-account.yaml")["spec"]["serviceAccountName"] == "my-operator"
+
+
+def test_the_network_policy_speaks_of_the_operators_own_pod() -> None:
+    policy = the(of_kind(rendered("closed-network.yaml"), "NetworkPolicy"))
+    labels = pod_of("closed-network.yaml")["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
+NONSENSE = (
+    ("replicas=3", "maximum: got 3, want 2"),
+    ("replicas=-1", "minimum: got -1, want 0"),
+    ("replicas=two", "got string, want integer"),
+    ("logLevel=loud", "value must be one of 'debug', 'info', 'warning', 'error'"),
+    ("image.pullPolicy=Sometimes", "value must be one of"),
+    ("image.tag=a b", "does not match pattern"),
+    ("image.digest=sha256:12", "does not match pattern"),
+    ("image.repository=", "minLength"),
+    ("image.name=operator", "additional properties 'name' not allowed"),
+    ("replicaCount=1", "additional properties 'replicaCount' not allowed"),
+    ("crds.install=perhaps", "got string, want boolean"),
+    ("resources.limits.memory=lots", "does not match pattern"),
+    ("resources.limits.gpu=1", "additional properties 'gpu' not allowed"),
+    ("networkPolicy.apiServerPorts={0}", "minimum: got 0, want 1"),
+    ("fullnameOverride=Quartermaster", "does not match pattern"),
+    ("serviceAccount.create=false", "serviceAccount.name is needed"),
+)
+
+
+@pytest.mark.parametrize(("setting", "want"), NONSENSE)
+def test_values_that_make_no_sense_are_refused(setting: str, want: str) -> None:
+    done = template("--set", setting)
+    assert done.returncode != 0
+    assert want in done.stderr
+
+
+def test_every_value_is_documented_where_it_stands() -> None:
+    text = (CHART / "values.yaml").read_text()
+    lines = text.splitlines()
+    undocumented = [
+        line
+        for before, line in zip(["", *lines], lines, strict=False)
+        if re.match(r"[a-zA-Z]+: (?!\{\}|\[\])\S", line) and not before.lstrip().startswith("#")
+    ]
+    assert undocumented == []
+
+
+def test_the_schema_knows_every_value() -> None:
+    schema = yaml.safe_load((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert values.keys() == schema["properties"].keys() - {"global"}
+
+
+def test_the_chart_and_the_project_have_one_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = (ROOT / "pyproject.toml").read_text()
+    assert f'version = "{chart["version"]}"' in project
+    assert chart["appVersion"] == chart["version"]

@@ -1,0 +1,124 @@
+"""What the user sees, line for line. QM_GOLDEN=write writes the files anew: look at the diff."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support import qm_make as make
+from tests.support.qm_cluster import MemoryCluster
+from tests.unit.cli.conftest import Screen
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "cli"
+
+
+def cluster() -> MemoryCluster:
+    digits = make.training_job(status=make.running_status())
+    vision = make.training_job("vision", status=make.failed_status())
+    unpriced = {"priceSource": "Unknown", "unpricedSeconds": 540}
+    interrupted = '{"class":"Interrupted","message":"SIGTERM: state saved at step 200"}'
+    wrong = '{"class":"ConfigError","message":"zoo:resnt not found; did you mean resnet?"}'
+    lost = '{"class":"PeerLost","message":"worker 1 went away"}'
+    again = make.running_pod(1, lastState={"terminated": {"exitCode": 76, "message": interrupted}})
+    gang = make.training_job(
+        "gang",
+        namespace="team-c",
+        spec={"trainer": {"workers": 40}},
+        status=make.running_status(workers="38/40", placement=None),
+    )
+    return MemoryCluster(
+        jobs=[
+            digits,
+            gang,
+            vision,
+            make.training_job("translation-large", status=make.waiting_status(), age_s=450),
+            make.training_job("bert-base", status=make.complete_status(), age_s=9000),
+            make.training_job("fresh", age_s=3),
+            make.training_job(
+                "on-prem", namespace="team-b", status=make.running_status(cost=unpriced)
+            ),
+        ],
+        pods=[
+            *(make.pod(index, job=gang, node=f"node-{index}") for index in range(38)),
+            make.pod(38, job=gang, status=make.ended_pod(137, "", "OOMKilled")),
+            make.pod(39, job=gang, node="", status={"phase": "Pending"}),
+            make.pod(0, job=digits),
+            make.pod(1, job=digits, node="node-2", status=again),
+            make.pod(0, job=vision, status=make.ended_pod(75, lost)),
+            make.pod(1, job=vision, status=make.ended_pod(64, wrong)),
+        ],
+        events=[
+            make.event("uid-team-a-translation-large", "Waiting", "1 GPU is free", count=12),
+            make.event(
+                "uid-team-a-translation-large", "Odd", "seen once", age_s=90, type="Warning"
+            ),
+        ],
+        pools=[
+            make.pool(
+                status={
+                    "nodes": 4, "gpus": 16, "gpusUsed": 9,
+                    "conditions": [make.condition("Ready", "True", "Ready")],
+                }
+            ),
+            make.pool("spare", spec={"prices": [], "nodeSelector": {}, "priceSource": ""}),
+        ],
+    )  # fmt: skip
+
+
+SCENES = {
+    "status": (120, "status"),
+    "status-narrow": (60, "status"),
+    "status-all-wide": (200, "status -A -o wide"),
+    "status-running": (100, "status digits"),
+    "status-running-narrow": (50, "status digits"),
+    "status-failed": (100, "status vision"),
+    "status-complete": (100, "status bert-base"),
+    "status-fresh": (100, "status fresh"),
+    "status-gang": (100, "status gang -n team-c"),
+    "explain-waiting": (100, "explain translation-large"),
+    "explain-failed": (100, "explain vision"),
+    "explain-unobserved": (100, "explain fresh"),
+    "cost": (120, "cost"),
+    "cost-all": (120, "cost -A"),
+    "cost-one-narrow": (40, "cost digits"),
+    "pools": (100, "pools"),
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_screen_shows(scene: str) -> None:
+    width, words = SCENES[scene]
+    screen = Screen(cluster(), width=width)
+    screen.run(*words.split())
+    check(f"{scene}.txt", screen.out)
+
+
+@pytest.mark.parametrize("scene", ["status", "explain", "cost", "pools", "status-one"])
+def test_a_program_reads(scene: str) -> None:
+    words = {"explain": "explain vision", "status-one": "status digits"}.get(scene, scene)
+    screen = Screen(cluster())
+    screen.run(*words.split(), "-o", "json")
+    check(f"{scene}.json", screen.out)
+
+
+def test_a_terminal_without_unicode_gets_ascii() -> None:
+    screen = Screen(cluster(), encoding="ascii")
+    screen.run("status", "digits")
+    check("status-ascii.txt", screen.out)
+
+
+@pytest.mark.parametrize("scene", [name for name, (_, words) in SCENES.items() if words])
+def test_no_line_is_wider_than_the_terminal_or_ends_in_blanks(scene: str) -> None:
+    width, words = SCENES[scene]
+    screen = Screen(cluster(), width=width)
+    screen.run(*words.split())
+    for line in screen.out.splitlines():
+        assert len(line) <= width
+        assert line == line.rstrip()
+
+
+def check(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("QM_GOLDEN") == "write":
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")

@@ -1,0 +1,116 @@
+"""What is exported is what the table says: every name, help, label, and nothing else."""
+
+from dataclasses import replace
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from quartermaster import metrics
+from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemetry, resource_of
+from quartermaster.api.training_job_status import Cost, Goodput, Progress, State, TrainingJobStatus
+from quartermaster.domain.decision import Placed, Refusal, Waiting
+from tests.support import make
+
+
+def exported(telemetry: PrometheusTelemetry) -> dict[str, tuple[str, str]]:
+    families = text_string_to_metric_families(telemetry.exposition().decode())
+    return {family.name: (family.type, family.documentation) for family in families}
+
+
+def filled() -> PrometheusTelemetry:
+    telemetry = PrometheusTelemetry()
+    telemetry.decided(Placed((), "because"), 0.01)
+    telemetry.decided(Waiting(Refusal.NO_CAPACITY, "full"), 0.01)
+    telemetry.placed(3.0)
+    telemetry.reconciled("ok", 0.01)
+    telemetry.wrote("PATCH", "/api/v1/namespaces/team/pods/x/status")
+    telemetry.reported(204)
+    status = TrainingJobStatus(
+        state=State.RUNNING,
+        cost=Cost(total="1.5", rate_per_hour="0.5", unpriced_seconds=0),
+        progress=Progress(percentage=45),
+        goodput=Goodput(restarts=2),
+    )
+    nodes = [make.node("a", 4, used=make.resources(3))]
+    cluster = make.snapshot(nodes, make.pool("pool"))
+    jobs = [make.record(spec=make.spec(), status=status)]
+    telemetry.registry.register(ClusterCollector(lambda: jobs, lambda: cluster, lambda: True))
+    return telemetry
+
+
+def test_every_metric_of_the_table_is_exported_and_no_other() -> None:
+    want = {
+        (metrics.PREFIX + metric.name).removesuffix("_total"): (metric.kind.value, metric.help)
+        for metric in metrics.TABLE
+    }
+    assert exported(filled()) == want
+
+
+def test_labels_are_those_of_the_table() -> None:
+    families = text_string_to_metric_families(filled().exposition().decode())
+    by_name = {family.name: family for family in families}
+    for metric in metrics.TABLE:
+        family = by_name[(metrics.PREFIX + metric.name).removesuffix("_total")]
+        labels = {frozenset(sample.labels) - {"le"} for sample in family.samples}
+        assert labels == {frozenset(metric.labels)}, metric.name
+
+
+def samples(telemetry: PrometheusTelemetry) -> dict[tuple[str, tuple[str, ...]], float]:
+    families = text_string_to_metric_families(telemetry.exposition().decode())
+    return {
+        (
+            sample.name.removeprefix(metrics.PREFIX),
+            tuple(sorted(sample.labels.values())),
+        ): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_values_are_what_was_told() -> None:
+    found = samples(filled())
+    assert found["job_cost_usd", ("job", "team")] == 1.5
+    assert found["job_progress_ratio", ("job", "team")] == 0.45
+    assert found["pool_gpus", (make.T4, "pool")] == 4
+    assert found["pool_gpus_used", (make.T4, "pool")] == 3
+    assert found["jobs", ("Running",)] == 1
+    assert found["jobs", ("Failed",)] == 0
+    assert found["api_writes_total", ("PATCH", "pods/status")] == 1
+    assert found["leader", ()] == 1
+
+
+def test_what_is_unknown_has_no_sample_rather_than_a_zero() -> None:
+    telemetry = PrometheusTelemetry()
+    unpriced = TrainingJobStatus(cost=Cost(unpriced_seconds=60))
+    jobs = [make.record(spec=make.spec(), status=unpriced)]
+    telemetry.registry.register(
+        ClusterCollector(lambda: jobs, lambda: make.snapshot([]), lambda: False)
+    )
+    found = samples(telemetry)
+    assert found["job_unpriced_seconds", ("job", "team")] == 60
+    assert not [name for name, _ in found if name.startswith(("job_cost", "job_progress"))]
+
+
+def test_a_job_that_is_gone_leaves_no_series() -> None:
+    telemetry = PrometheusTelemetry()
+    jobs = [make.record(spec=make.spec(), status=TrainingJobStatus(goodput=Goodput(restarts=1)))]
+    telemetry.registry.register(
+        ClusterCollector(lambda: jobs, lambda: make.snapshot([]), lambda: True)
+    )
+    assert ("job_worker_restarts", ("job", "team")) in samples(telemetry)
+    jobs[:] = [replace(jobs[0], status=TrainingJobStatus())]
+    assert ("job_worker_restarts", ("job", "team")) not in samples(telemetry)
+
+
+def test_the_resource_of_a_path_is_a_bounded_label() -> None:
+    ours = "/apis/quartermaster.dev/v1alpha1"
+    for path, want in {
+        "/api/v1/nodes": "nodes",
+        "/api/v1/namespaces/team/pods/x": "pods",
+        "/api/v1/namespaces/team/pods/x/status": "pods/status",
+        "/api/v1/namespaces/team/events": "events",
+        "/apis/batch/v1/namespaces/team/jobs/x": "jobs",
+        f"{ours}/namespaces/t/trainingjobs/x/status": "trainingjobs/status",
+        f"{ours}/computepools/x/status": "computepools/status",
+        "/": "unknown",
+    }.items():
+        assert resource_of(path) == want

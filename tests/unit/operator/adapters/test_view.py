@@ -1,0 +1,141 @@
+"""The caches' answers: who is whose, what is free, and whom a change concerns."""
+
+from typing import Any
+
+from quartermaster.adapters.view import ClusterView, pool_record
+from quartermaster.api import meta
+from quartermaster.domain.cluster import Capacity, Toleration
+from quartermaster.domain.resources import Resources
+from tests.unit.operator.adapters.test_documents import container, node, on, pod
+
+Json = dict[str, Any]
+
+
+class Seen:
+    """A view, and what it told."""
+
+    def __init__(self) -> None:
+        self.touched: list[str] = []
+        self.rooms = 0
+        self.view = ClusterView(touched=self.touched.append, room=self._room)
+
+    def _room(self) -> None:
+        self.rooms += 1
+
+
+def versioned(document: Json, uid: str, version: int) -> Json:
+    document["metadata"] |= {"uid": uid, "resourceVersion": str(version)}
+    return document
+
+
+def gated(uid: str = "pod-uid", version: int = 1) -> Json:
+    return versioned(pod({"schedulingGates": [{"name": meta.PLACEMENT_GATE}]}), uid, version)
+
+
+def test_what_pods_hold_is_taken_off_their_node() -> None:
+    seen = Seen()
+    seen.view.nodes.put(versioned(node(), "node", 1))
+    seen.view.pods.put(versioned(pod({"nodeName": "gpu-1"}), "a", 2))
+    stranger = pod({"nodeName": "gpu-1", "containers": [container("500m", "1Gi")]}, labels={})
+    seen.view.pods.put(versioned(stranger, "b", 3))
+    (found,) = seen.view.snapshot().nodes
+    assert found.used == Resources(2500, 5 * 2**30, 1, 2)
+    assert seen.view.node("gpu-1") is not None
+    bare = seen.view.node("gpu-1")
+    assert bare is not None
+    assert bare.used == Resources()
+    seen.view.pods.drop("a")
+    assert seen.view.snapshot().nodes[0].used == Resources(500, 2**30, 0, 1)
+
+
+def test_a_gated_pod_is_found_until_its_gate_is_off() -> None:
+    seen = Seen()
+    seen.view.pods.put(gated())
+    assert list(seen.view.gated()) == ["uid-job"]
+    assert seen.touched == ["uid-job"]
+    seen.view.pods.put(versioned(pod({"affinity": on("gpu-1")}), "pod-uid", 2))
+    assert list(seen.view.gated()) == []
+    assert [worker.node for worker in seen.view.workers("uid-job")] == ["gpu-1"]
+    seen.view.pods.drop("pod-uid")
+    assert seen.view.workers("uid-job") == []
+
+
+def test_room_is_told_when_there_may_be_some() -> None:
+    seen = Seen()
+    seen.view.pods.put(versioned(pod({"nodeName": "gpu-1"}, {"phase": "Running"}), "a", 1))
+    assert seen.rooms == 0
+    over = versioned(pod({"nodeName": "gpu-1"}, {"phase": "Succeeded"}), "a", 2)
+    seen.view.pods.put(over)
+    assert seen.rooms == 1
+    seen.view.nodes.put(versioned(node(), "node", 1))
+    assert seen.rooms == 2
+
+
+def child(uid: str, version: int) -> Json:
+    return {
+        "metadata": {
+            "name": "job",
+            "namespace": "team",
+            "uid": uid,
+            "resourceVersion": str(version),
+            "ownerReferences": [{"uid": "uid-job", "controller": True}],
+        }
+    }
+
+
+def test_the_newest_child_of_a_job_is_its_child() -> None:
+    seen = Seen()
+    seen.view.child_jobs.put(child("old", 1))
+    seen.view.child_jobs.put(child("new", 2))
+    seen.view.child_jobs.drop("old")
+    found = seen.view.child("uid-job")
+    assert found is not None
+    assert found.uid == "new"
+    seen.view.child_jobs.drop("new")
+    assert seen.view.child("uid-job") is None
+
+
+def test_a_node_that_came_again_under_its_name_is_the_new_one() -> None:
+    seen = Seen()
+    seen.view.nodes.put(versioned(node(), "old", 1))
+    seen.view.nodes.put(versioned(node(conditions=[]), "new", 2))
+    seen.view.nodes.drop("old")
+    found = seen.view.node("gpu-1")
+    assert found is not None
+    assert not found.ready
+
+
+def compute_pool(name: str, **spec: Any) -> Json:
+    return {"metadata": {"name": name, "uid": name, "resourceVersion": "1"}, "spec": spec}
+
+
+def test_pools_are_by_name_and_a_pool_that_cannot_be_read_holds_no_node() -> None:
+    seen = Seen()
+    for name in ("b", "a"):
+        seen.view.compute_pools.put(compute_pool(name))
+    seen.view.compute_pools.put(compute_pool("broken", prices="none"))
+    assert [pool.name for pool in seen.view.pools()] == ["a", "b", "broken"]
+    seen.view.nodes.put(versioned(node(), "node", 1))
+    (found,) = seen.view.snapshot().nodes
+    assert not seen.view.pools()[2].holds(found)
+    assert seen.view.pools()[0].holds(found)
+
+
+def test_a_pools_document_becomes_prices_and_passes() -> None:
+    record = pool_record(
+        compute_pool(
+            "gpus",
+            prices=[
+                {"accelerator": "Tesla-T4", "capacityType": "Spot", "usdPerGpuHour": "0.526"},
+                {"usdPerNodeHour": "1.5"},
+            ],
+            tolerations=[
+                {"key": "team", "operator": "Equal", "value": "x"},
+                {"key": "gpu"},
+            ],
+        )
+    )
+    spot, any_node = record.pool.prices
+    assert (spot.capacity, str(spot.usd_per_gpu_hour)) == (Capacity.SPOT, "263/500")
+    assert (any_node.capacity, str(any_node.usd_per_node_hour)) == (None, "3/2")
+    assert record.pool.tolerations == (Toleration("team", "x"), Toleration("gpu"))

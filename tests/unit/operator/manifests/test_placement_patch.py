@@ -1,0 +1,98 @@
+"""The patch that gives a gated pod its node, applied as the API server would."""
+
+from copy import deepcopy
+from fractions import Fraction
+from typing import Any
+
+import jsonpatch
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quartermaster.adapters import documents
+from quartermaster.api import meta
+from quartermaster.domain.cluster import Capacity, Toleration
+from quartermaster.domain.decision import Assignment
+from quartermaster.domain.worker import Worker
+from quartermaster.manifests.worker import (
+    placement_patch,
+    pod_template,
+    rate_from_text,
+    rate_text,
+)
+from tests.support import make
+
+
+def pod(gates: tuple[str, ...] = (meta.PLACEMENT_GATE,)) -> dict[str, Any]:
+    """A pod as the Job controller makes it from our template."""
+    job = make.record("digits")
+    made = pod_template(make.spec(), job.key, job.uid, trainer_image="i", progress_url="u")
+    made["metadata"] |= {
+        "name": "digits-0-x",
+        "namespace": "team",
+        "uid": "pod-uid",
+        "creationTimestamp": "2026-11-23T10:00:00Z",
+    }
+    made["spec"]["schedulingGates"] = [{"name": name} for name in gates]
+    return made
+
+
+def worker_of(document: dict[str, Any]) -> Worker:
+    found = documents.pod(document).worker
+    assert found is not None
+    return found
+
+
+def assignment(rate: Fraction | None = Fraction(263, 500), *passes: Toleration) -> Assignment:
+    return Assignment(0, "gpu-1", "pool", make.T4, Capacity.SPOT, rate, passes)
+
+
+@pytest.mark.parametrize(
+    "gates",
+    [
+        (meta.PLACEMENT_GATE,),
+        ("other.example.com/gate", meta.PLACEMENT_GATE),
+        (meta.PLACEMENT_GATE, "other.example.com/gate"),
+    ],
+)
+def test_only_our_gate_is_taken_and_the_pod_is_on_its_node(gates: tuple[str, ...]) -> None:
+    before = pod(gates)
+    passes = (Toleration("team"), Toleration("kind", "gpu"))
+    patch = placement_patch(worker_of(before), assignment(Fraction(1, 3), *passes))
+    after = jsonpatch.apply_patch(deepcopy(before), patch)
+    left = [gate["name"] for gate in after["spec"]["schedulingGates"]]
+    assert left == [name for name in gates if name != meta.PLACEMENT_GATE]
+    worker = worker_of(after)
+    assert worker.usd_per_hour == Fraction(1, 3)
+    assert worker.node == (None if left else "gpu-1")
+    assert after["spec"]["tolerations"] == [
+        *before["spec"]["tolerations"],
+        {"key": "team", "operator": "Exists"},
+        {"key": "kind", "operator": "Equal", "value": "gpu"},
+    ]
+
+
+def test_another_pod_of_the_name_is_refused() -> None:
+    patch = placement_patch(worker_of(pod()), assignment())
+    other = pod()
+    other["metadata"]["uid"] = "a later pod"
+    with pytest.raises(jsonpatch.JsonPatchTestFailed):
+        jsonpatch.apply_patch(other, patch)
+
+
+def test_a_patch_that_was_applied_is_refused_the_second_time() -> None:
+    patch = placement_patch(worker_of(pod()), assignment())
+    after = jsonpatch.apply_patch(pod(), patch)
+    with pytest.raises(jsonpatch.JsonPatchException):
+        jsonpatch.apply_patch(after, patch)
+
+
+def test_an_unknown_price_is_written_as_unknown() -> None:
+    after = jsonpatch.apply_patch(pod(), placement_patch(worker_of(pod()), assignment(None)))
+    assert after["metadata"]["annotations"][meta.PRICE_ANNOTATION] == "unknown"
+    assert worker_of(after).usd_per_hour is None
+
+
+@given(st.one_of(st.none(), st.fractions(min_value=0)))
+def test_a_rate_is_read_as_it_was_written(rate: Fraction | None) -> None:
+    assert rate_from_text(rate_text(rate)) == rate

@@ -1,0 +1,169 @@
+"""Training in one process: the curve, resuming, and every way to fail."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from qm_trainer import zoo
+from qm_trainer.errors import (
+    ConfigError,
+    Crash,
+    DataError,
+    Interrupted,
+    OutOfMemory,
+    StorageError,
+    UserError,
+)
+
+pytestmark = pytest.mark.torch
+
+GOLDEN = Path(__file__).parents[2] / "golden/loss/digits-mlp.txt"
+Train = Callable[..., Any]
+Curve = Callable[[Path], dict[int, float]]
+
+
+def test_the_loss_follows_the_golden_curve(tmp_path: Path, train: Train, loss_curve: Curve) -> None:
+    """To 1e-4: another processor adds up in another order, and the difference grows with steps."""
+    train(tmp_path)
+    want = [line.split() for line in GOLDEN.read_text().splitlines() if not line.startswith("#")]
+    got = loss_curve(tmp_path)
+    assert got == pytest.approx({int(step): float(loss) for step, loss in want}, rel=1e-4)
+
+
+def test_the_artifacts_are_there_and_fit_the_model(tmp_path: Path, train: Train) -> None:
+    train(tmp_path)
+    weights = load_file(tmp_path / "model/model.safetensors")
+    zoo.mlp(width=32).load_state_dict(weights)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["steps"] == 46
+    assert summary["metrics"]["accuracy"] > 0.9
+    assert all((tmp_path / path).exists() for path in summary["paths"].values())
+    config = json.loads((tmp_path / "model/config.json").read_text())
+    assert config["trainer"]["learningRate"] == "0.01"
+
+
+@pytest.mark.parametrize("at", [2, 23, 24, 40])
+def test_a_run_that_was_told_to_stop_resumes_as_if_it_had_not(
+    tmp_path: Path, train: Train, loss_curve: Curve, at: int
+) -> None:
+    train(tmp_path / "whole")
+    steps = iter(range(10**6))
+    with pytest.raises(Interrupted, match="state saved after step"):
+        train(tmp_path / "cut", stop=lambda: next(steps) >= at)
+    summary = train(tmp_path / "cut")
+    assert summary.resumed_from_step
+    assert loss_curve(tmp_path / "cut") == loss_curve(tmp_path / "whole")
+    assert_same_model(tmp_path / "cut", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("at", [9, 31])
+def test_a_run_that_crashed_resumes_as_if_it_had_not(
+    tmp_path: Path, train: Train, loss_curve: Curve, at: int
+) -> None:
+    def failing(at: int) -> dict[str, Any]:
+        return {"factory": "tests.unit.trainer.models:failing", "args": {"at": at}}
+
+    train(tmp_path / "whole", **failing(0))
+    with pytest.raises(Crash, match="the user's own mistake"):
+        train(tmp_path / "cut", periodSeconds=3, **failing(at))
+    summary = train(tmp_path / "cut", **failing(0))
+    assert 0 < summary.resumed_from_step < at
+    assert loss_curve(tmp_path / "cut") == loss_curve(tmp_path / "whole")
+    assert_same_model(tmp_path / "cut", tmp_path / "whole")
+
+
+def test_a_finished_run_that_is_started_again_only_says_so(tmp_path: Path, train: Train) -> None:
+    first = train(tmp_path)
+    again = train(tmp_path)
+    assert again.steps == first.steps == again.resumed_from_step
+    assert again.metrics == first.metrics
+
+
+def test_bf16_learns_as_well(tmp_path: Path, train: Train) -> None:
+    assert train(tmp_path, precision="BF16").metrics["accuracy"] > 0.9
+
+
+def test_a_data_set_of_ones_own_is_learnt(tmp_path: Path, train: Train) -> None:
+    uri = "python://tests.unit.trainer.models:points"
+    changes = {"uri": uri, "epochs": 1, "batchSize": 32}
+    assert train(tmp_path, **changes).steps == 4
+
+
+def test_a_loss_that_is_not_a_number_is_explained(tmp_path: Path, train: Train) -> None:
+    with pytest.raises(UserError, match=r"loss became (nan|inf) at step \d+ of \d+: lower"):
+        train(tmp_path, learningRate="1e30", epochs=5)
+
+
+FAULTS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"factory": "qm_trainer.zoo:resnett"}, ConfigError, "did you mean resnet"),
+    ({"factory": "qm_trainer.zooo:resnet"}, ConfigError, "did you mean qm_trainer.zoo"),
+    ({"factory": "nowhere_at_all:build"}, ConfigError, "there is no module 'nowhere_at_all'"),
+    ({"args": {"numClases": 3}}, ConfigError, "unexpected keyword argument 'num_clases'; it takes"),
+    ({"factory": "tests.unit.trainer.models:not_a_model", "args": {}}, ConfigError, "gave str"),
+    ({"uri": "builtin://mnist"}, DataError, "there is builtin://digits"),
+    ({"uri": "s3://bucket/key"}, ConfigError, "known: builtin://, file://, python://"),
+    ({"uri": "file:///nowhere/data.npz"}, DataError, "there is no /nowhere/data.npz"),
+    ({"uri": "python://tests.unit.trainer.models:only_one"}, ConfigError, "must give (train, test"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "words"), FAULTS, ids=[words for _, _, words in FAULTS]
+)
+def test_a_fault_of_the_specification_is_one_clear_line(
+    tmp_path: Path, train: Train, changes: dict[str, Any], kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        train(tmp_path, **changes)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_code_that_fails_at_once_is_a_user_error(tmp_path: Path, train: Train) -> None:
+    failing = {"factory": "tests.unit.trainer.models:failing", "args": {"at": 1}}
+    with pytest.raises(
+        UserError, match=r"ValueError: the user's own mistake \(.*models.py:\d+, in"
+    ):
+        train(tmp_path, **failing)
+
+
+def test_a_gpu_without_memory_is_out_of_memory(tmp_path: Path, train: Train) -> None:
+    from qm_trainer import errors
+
+    with pytest.raises(torch.OutOfMemoryError) as caught:
+        train(tmp_path, factory="tests.unit.trainer.models:out_of_memory", args={})
+    assert isinstance(errors.classify(caught.value, stepped=False), OutOfMemory)
+
+
+def test_a_volume_that_fills_up_fails_the_job(tmp_path: Path, train: Train) -> None:
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)]
+    if os.geteuid() or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("a volume can only be mounted by root")
+    try:
+        with pytest.raises(StorageError, match="is full"):
+            train(tmp_path, periodSeconds=1)
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_directory_that_cannot_be_made_fails_before_training(
+    tmp_path: Path, train: Train
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="is not writable"):
+        train(tmp_path / "file/run")
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+def assert_same_model(one: Path, other: Path) -> None:
+    first, second = (load_file(path / "model/model.safetensors") for path in (one, other))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
