@@ -1,0 +1,1 @@
+"""One command a figure; the results are documents."""
