@@ -22,6 +22,13 @@ def test_a_script_of_ones_own_runs_under_torchrun(stage: Stage) -> None:
     stage.agrees_with_witness("own-script")
 
 
+def test_seventy_thousand_real_images_are_learned(stage: Stage) -> None:
+    stage.apply(*documents("examples/fashion-mnist.yaml"))
+    status = stage.wait_for("fashion-mnist", "Complete", RUN_S)
+    assert float(status["progress"]["metrics"]["accuracy"]) > 0.83
+    stage.agrees_with_witness("fashion-mnist")
+
+
 def test_a_model_and_data_of_ones_own_are_trained_by_the_built_in_loop(stage: Stage) -> None:
     code = {
         "apiVersion": "v1",

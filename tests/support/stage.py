@@ -113,7 +113,7 @@ class Stage:
         assert exact.numerator * denominator == numerator * exact.denominator, (
             f"accrued {cost['accrued']}, by the pods' own times {exact}"
         )
-        assert not self.witness.doubles
+        assert not self.witness.doubles, self.witness.doubles
 
 
 def component(action: str, name: str) -> None:

@@ -84,7 +84,8 @@ class Witness:
             labels = pod["metadata"]["labels"]
             worker = (labels["quartermaster.dev/job-uid"], labels[INDEX])
             if worker in living:
-                self.doubles.append(f"worker {worker}: {living[worker]} and {uid} at once")
+                other = self.pods[living[worker]]
+                self.doubles.append(f"worker {worker[1]} twice: {told(other)}; {told(pod)}")
             living[worker] = uid
 
     def cost(self, job: str) -> Fraction:
@@ -102,6 +103,18 @@ def runs(pod: Json) -> bool:
     """Whether the pod's container runs, as far as the API server knows."""
     statuses = pod["status"].get("containerStatuses") or []
     return any("running" in (status.get("state") or {}) for status in statuses)
+
+
+def told(pod: Json) -> str:
+    """A pod's state in a line, for the reader of a failed test."""
+    metadata, status = pod["metadata"], pod["status"]
+    states = [s.get("state") for s in status.get("containerStatuses") or []]
+    held = ", ".join(metadata.get("finalizers") or []) or "nothing"
+    return (
+        f"{metadata['name']} on {pod['spec'].get('nodeName')}, {status.get('phase')} "
+        f"{status.get('reason', '')} {states}, made {metadata['creationTimestamp']}, "
+        f"deleted {metadata.get('deletionTimestamp')}, held by {held}"
+    )
 
 
 def charge(pod: Json) -> Fraction:

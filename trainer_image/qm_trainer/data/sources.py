@@ -1,6 +1,6 @@
 """Where samples come from, by the scheme of `dataset.uri`.
 
-    builtin://digits            scikit-learn's handwritten digits, 1,797 real images of 8 x 8
+    builtin://NAME              a real data set that the image holds: digits, fashion-mnist
     file:///path/data.npz       arrays x and y, or x_train, y_train, x_test, y_test
     file:///path/folder         a folder, for example a mounted volume, that holds data.npz
     python://package.module:fn  the user's own: fn(**args) gives (train, test), map-style data
@@ -9,7 +9,6 @@
 Adding a source adds a function to `SOURCES` and touches nothing else.
 """
 
-import importlib.util
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +25,7 @@ from torch.utils.data import default_collate
 
 from qm_trainer import factory
 from qm_trainer.config import Dataset, Json
+from qm_trainer.data import builtin
 from qm_trainer.errors import ConfigError, DataError
 
 Batch = tuple[Tensor, Tensor]
@@ -122,22 +122,10 @@ def open_data(dataset: Dataset) -> Data:
 
 def _builtin(uri: str, args: Mapping[str, Json]) -> Data:
     name = urlsplit(uri).netloc
-    if name != "digits":
-        raise DataError(
-            f"dataset.uri {uri}: there is no built-in {name!r}; there is builtin://digits"
-        )
+    arrays = builtin.read(name, uri)
     if args:
-        raise ConfigError(f"dataset.args: builtin://digits takes none, not {', '.join(args)}")
-    # Read where scikit-learn keeps it: importing it takes two seconds more.
-    package = importlib.util.find_spec("sklearn")
-    if package is None or package.origin is None:
-        raise DataError(
-            f"dataset.uri {uri}: scikit-learn, which ships the digits, is not in the image"
-        )
-    table = np.loadtxt(Path(package.origin).parent / "datasets/data/digits.csv.gz", delimiter=",")
-    # Pixels count 0..16; mean and deviation over all of them are 4.88 and 6.02.
-    images = ((table[:, :-1] - 4.88) / 6.02).astype(np.float32)
-    return _split(images.reshape(-1, 1, 8, 8), table[:, -1].astype(np.int64))
+        raise ConfigError(f"dataset.args: builtin://{name} takes none, not {', '.join(args)}")
+    return _named(arrays, uri)
 
 
 def _file(uri: str, args: Mapping[str, Json]) -> Data:
@@ -155,28 +143,28 @@ def _file(uri: str, args: Mapping[str, Json]) -> Data:
         raise DataError(f"dataset.uri {uri}: there is no {path}; {_nearest(path)}")
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return _npz({name: arrays[name] for name in arrays.files}, path)
+            return _named({name: arrays[name] for name in arrays.files}, path)
     except (OSError, ValueError) as error:
         raise DataError(
             f"dataset.uri {uri}: {path} is not a readable .npz file: {error}"
         ) from error
 
 
-def _npz(arrays: dict[str, NDArray[Any]], path: Path) -> Data:
+def _named(arrays: dict[str, NDArray[Any]], where: str | Path) -> Data:
     if {"x_train", "y_train"} <= arrays.keys():
-        train = _arrays(arrays["x_train"], arrays["y_train"], path)
+        train = _arrays(arrays["x_train"], arrays["y_train"], where)
         has_test = {"x_test", "y_test"} <= arrays.keys()
-        return Data(train, _arrays(arrays["x_test"], arrays["y_test"], path) if has_test else None)
+        return Data(train, _arrays(arrays["x_test"], arrays["y_test"], where) if has_test else None)
     if {"x", "y"} <= arrays.keys():
-        _arrays(arrays["x"], arrays["y"], path)
+        _arrays(arrays["x"], arrays["y"], where)
         return _split(arrays["x"], arrays["y"])
     names = ", ".join(sorted(arrays)) or "nothing"
-    raise DataError(f"{path} must hold x and y, or x_train and y_train; it holds {names}")
+    raise DataError(f"{where} must hold x and y, or x_train and y_train; it holds {names}")
 
 
-def _arrays(inputs: NDArray[Any], targets: NDArray[Any], path: Path) -> Arrays:
+def _arrays(inputs: NDArray[Any], targets: NDArray[Any], where: str | Path) -> Arrays:
     if len(inputs) != len(targets):
-        raise DataError(f"{path}: {len(inputs)} inputs but {len(targets)} targets")
+        raise DataError(f"{where}: {len(inputs)} inputs but {len(targets)} targets")
     inputs = inputs.astype(np.float32) if inputs.dtype == np.float64 else inputs
     kind = np.int64 if np.issubdtype(targets.dtype, np.integer) else np.float32
     return Arrays(inputs, targets.astype(kind))
