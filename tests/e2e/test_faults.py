@@ -56,12 +56,14 @@ def test_a_run_survives_the_loss_of_a_worker_and_of_the_operator(stage: Stage) -
     stage.agrees_with_witness("tough")
 
 
-def test_a_run_survives_a_dead_kubelet(stage: Stage) -> None:
-    """The node stops answering, its worker is given up and placed anew when the node is back."""
-    stage.apply(digits_job("cut-off", epochs=12))
+def test_a_run_survives_a_dead_node(stage: Stage) -> None:
+    """Kubelet and worker are gone; the worker is given up and placed anew when the node is back."""
+    stage.apply(digits_job("cut-off", epochs=24))
     stage.wait("cut-off", lambda s: bool(s.get("checkpoint")), RUN_S, "saved a checkpoint")
     component("stop", "kubelet@qm-spot")
     try:
+        lost = next(p for p in stage.pods("cut-off") if p["spec"]["nodeName"] == "qm-spot")
+        assert stage.kill_in_pod(lost["metadata"]["uid"]) > 0
         stage.wait(
             "cut-off",
             lambda s: s["goodput"]["interruptions"] > 0,
@@ -72,6 +74,7 @@ def test_a_run_survives_a_dead_kubelet(stage: Stage) -> None:
         component("start", "kubelet@qm-spot")
     status = stage.wait_for("cut-off", "Complete", RUN_S)
     finished_well(status)
+    assert any(step > 0 for step in first_steps(stage, "cut-off")), "every life began at step 0"
     stage.agrees_with_witness("cut-off")
 
 

@@ -100,7 +100,13 @@ class Witness:
 
 
 def runs(pod: Json) -> bool:
-    """Whether the pod's container runs, as far as the API server knows."""
+    """Whether the pod's container runs, as far as the API server knows.
+
+    A pod that was given up with its node is over, whatever its kubelet said last; the Job
+    controller keeps it until its replacement is there.
+    """
+    if pod["status"].get("phase") in ("Succeeded", "Failed"):
+        return False
     statuses = pod["status"].get("containerStatuses") or []
     return any("running" in (status.get("state") or {}) for status in statuses)
 
