@@ -52,15 +52,28 @@ def is_lost(worker: Worker, node: Node | None, now: datetime) -> bool:
     return kubelet_gone and now > worker.deleting + LOST_NODE_GRACE
 
 
-def left_behind(workers: Iterable[Worker], grace: timedelta, now: datetime) -> list[Worker]:
+def left_behind(
+    workers: Iterable[Worker], grace: timedelta, now: datetime, reported: datetime | None = None
+) -> list[Worker]:
     """Workers of a former gang: they started before a peer that has replaced another one.
 
     A gang with static ranks can only start together. A worker whose peer was replaced normally sees
-    the connection break and leaves; one that hangs is stopped so that the gang can start anew.
+    the connection break and leaves; one that hangs is stopped so that the gang can start anew. One
+    that was still waiting for its peers has no former gang: the replacement joins it, and the run's
+    reports show that it goes on.
+
+    Args:
+        workers: The gang's pods.
+        grace: How long the gang may be silent.
+        now: The time.
+        reported: When the run last told of a step; None where it has not.
     """
     running = [w for w in workers if w.live and w.started is not None and w.exit is None]
     newest = max((w for w in running), key=lambda w: w.created, default=None)
-    if newest is None or newest.started is None or now - newest.started < grace:
+    if newest is None or newest.started is None:
+        return []
+    silent_since = max(newest.started, reported) if reported else newest.started
+    if now - silent_since < grace:
         return []
     return [w for w in running if w.started is not None and w.started < newest.created]
 

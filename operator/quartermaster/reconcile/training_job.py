@@ -179,7 +179,7 @@ class TrainingJobReconciler:
         if not job.held:
             await self._world.writer.add_finalizer(job)
         conflict = await self._apply(job, spec, stop=spec.suspend or facts.hopeless(workers))
-        await self._tend(workers, now)
+        await self._tend(job, workers, now)
         found = await self._observe(job, spec, workers, conflict, now)
         books = self._account(found)
         status = report.status(found, books)
@@ -214,14 +214,16 @@ class TrainingJobReconciler:
             return "NameConflict", str(error)
         return None
 
-    async def _tend(self, workers: list[Worker], now: datetime) -> None:
+    async def _tend(self, job: JobRecord, workers: list[Worker], now: datetime) -> None:
         """Clear away what keeps the gang from going on."""
         settings = self._world.settings
         await self._fail_lost(workers)
         peers = timedelta(seconds=settings.peer_grace_seconds)
         stuck = timedelta(seconds=settings.unschedulable_seconds)
-        stale = facts.left_behind(workers, peers, now) + facts.refused(workers, stuck, now)
-        for worker in stale:
+        last = self._world.reports.last(job.uid)
+        reported = last.received if last is not None else None
+        hanging = facts.left_behind(workers, peers, now, reported)
+        for worker in hanging + facts.refused(workers, stuck, now):
             await self._world.writer.delete_worker(worker)
 
     async def _fail_lost(self, workers: list[Worker]) -> None:

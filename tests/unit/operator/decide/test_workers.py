@@ -94,6 +94,15 @@ def test_peers_of_a_replaced_worker_are_left_behind_after_the_grace() -> None:
     assert facts.left_behind([old, new], GRACE, after(140)) == [old]
 
 
+def test_a_worker_that_its_new_peer_joined_is_left_alone_while_the_run_reports() -> None:
+    waiting, new = running(0, 0, 10), running(1, 100, 110)
+    gang = [waiting, new]
+    assert facts.left_behind(gang, GRACE, after(200), reported=after(171)) == []
+    assert facts.left_behind(gang, GRACE, after(200), reported=after(170)) == [waiting]
+    assert facts.left_behind(gang, GRACE, after(139), reported=after(90)) == []
+    assert facts.left_behind(gang, GRACE, after(140), reported=after(90)) == [waiting]
+
+
 def test_a_gang_that_started_together_is_left_alone() -> None:
     gang = [running(0, 0, 10), running(1, 3, 12), running(2, 1, 40)]
     assert facts.left_behind(gang, GRACE, after(9999)) == []

@@ -4,6 +4,7 @@ import json
 
 from quartermaster.api.training_job_status import State
 from quartermaster.domain.decision import Waiting
+from quartermaster.domain.progress import Report
 from tests.support import make
 from tests.unit.operator.reconcile.test_life import operation, running
 
@@ -18,6 +19,17 @@ async def test_a_worker_whose_peer_hangs_is_started_with_it() -> None:
     await it.drive()
     assert it.cluster.pods[first.uid].deleting is not None
     assert it.cluster.pods[second.uid].deleting is None
+
+
+async def test_a_worker_that_trains_with_its_new_peer_is_left_alone() -> None:
+    it = await running(operation())
+    it.cluster.end(it.cluster.living(1), 75)
+    await running(it)
+    first = it.cluster.living(0)
+    it.cluster.clock.advance(31)
+    it.reports.reports["uid-job"] = Report(it.cluster.clock.now(), "Training", step=7)
+    await it.drive()
+    assert it.cluster.pods[first.uid].deleting is None
 
 
 async def test_workers_on_a_lost_node_are_failed_and_replaced() -> None:
