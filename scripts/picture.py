@@ -1,13 +1,12 @@
 """Draw what a command really printed, colours included, as an SVG for the documentation.
 
-``python scripts/picture.py docs/images/status.svg -- kubectl qm status digits -n demo``
+``python scripts/picture.py docs/images/status.svg 'kubectl qm status digits -n demo'``
 """
 
 import argparse
 import io
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("picture", type=Path, help="the SVG to write")
     parser.add_argument("--title", default="Quartermaster")
-    parser.add_argument("commands", nargs="+", help="each one word for the shell's splitting")
+    parser.add_argument("commands", nargs="+", help="each one line for the shell")
     arguments = parser.parse_args()
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     for command in arguments.commands:
@@ -45,7 +44,7 @@ def _output(command: str) -> str:
     """
     screen = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": str(WIDTH)}
     done = subprocess.run(
-        shlex.split(command),
+        ["bash", "-o", "pipefail", "-c", command],
         capture_output=True,
         text=True,
         check=False,
