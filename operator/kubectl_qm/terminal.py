@@ -12,9 +12,9 @@ from typing import TextIO
 from rich.console import Console
 from typing_extensions import override
 
+from kubectl_qm.access.connection import connect
 from kubectl_qm.commands import cost, explain, logs, pools, status
 from kubectl_qm.commands.context import Context
-from kubectl_qm.connection import connect
 from kubectl_qm.errors import Exit
 
 _COMMANDS: dict[str, Callable[[Context, argparse.Namespace], Exit]] = {

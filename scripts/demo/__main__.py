@@ -9,7 +9,7 @@ from rich.console import Console
 
 from devcluster.errors import DevclusterError
 from kubectl_qm import views
-from kubectl_qm.connection import connect
+from kubectl_qm.access.connection import connect
 from kubectl_qm.errors import CommandError
 from kubectl_qm.render.look import Look
 from kubectl_qm.render.table import Trimmed

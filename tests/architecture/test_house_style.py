@@ -39,22 +39,7 @@ def test_a_file_is_short_and_named_after_what_is_in_it(path: Path) -> None:
     assert ast.get_docstring(ast.parse(text)), "a module says what it is for"
 
 
-CROWDED = {ROOT / "operator" / "kubectl_qm": "its sixteen modules want rooms of their own"}
-
-
-@pytest.mark.parametrize(
-    "folder",
-    [
-        pytest.param(
-            folder,
-            id=short(folder),
-            marks=[pytest.mark.xfail(reason=CROWDED[folder], strict=True)]
-            if folder in CROWDED
-            else [],
-        )
-        for folder in FOLDERS
-    ],
-)
+@pytest.mark.parametrize("folder", FOLDERS, ids=short)
 def test_a_folder_can_be_looked_over(folder: Path) -> None:
     modules = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
     assert len(modules) <= MAX_MODULES, modules

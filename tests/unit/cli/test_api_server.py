@@ -11,10 +11,10 @@ import pytest
 from kubernetes import client
 from typing_extensions import override
 
-from kubectl_qm.api_server import ApiServer
+from kubectl_qm.access.api_server import ApiServer
+from kubectl_qm.access.kube import KubernetesCluster
 from kubectl_qm.cluster import LogRequest
 from kubectl_qm.errors import DeniedError, NotInstalledError, UnreachableError
-from kubectl_qm.kube import KubernetesCluster
 
 
 class Answers(BaseHTTPRequestHandler):

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from kubectl_qm import views, workers
+from kubectl_qm.access.connection import connect
 from kubectl_qm.cluster import Cluster, LogRequest
-from kubectl_qm.connection import connect
 from kubectl_qm.errors import NotFoundError
 from quartermaster.api.meta import API_VERSION
 from tests.support import qm_make as make

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_qm import kube
 from kubectl_qm.__main__ import main
+from kubectl_qm.access import kube
 from kubectl_qm.terminal import console
 from quartermaster.api import compute_pool, training_job
 

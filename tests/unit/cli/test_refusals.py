@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from kubectl_qm import refusals
+from kubectl_qm.access import refusals
 from kubectl_qm.errors import (
     CommandError,
     DeniedError,

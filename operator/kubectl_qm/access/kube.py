@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from kubectl_qm.api_server import READ_TIMEOUT_S, ApiServer
+from kubectl_qm.access.api_server import READ_TIMEOUT_S, ApiServer
 from kubectl_qm.cluster import TRAINER_CONTAINER, Json, LogRequest
 from quartermaster.api.meta import API_VERSION, JOB_UID_LABEL
 

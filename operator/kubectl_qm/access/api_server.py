@@ -13,7 +13,7 @@ import urllib3
 from kubernetes import client
 from kubernetes.client import rest
 
-from kubectl_qm import refusals
+from kubectl_qm.access import refusals
 from kubectl_qm.cluster import Json
 from kubectl_qm.errors import UnreachableError
 

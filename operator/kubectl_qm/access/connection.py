@@ -8,9 +8,9 @@ from kubernetes import client
 from kubernetes.config import incluster_config, kube_config
 from kubernetes.config.config_exception import ConfigException
 
-from kubectl_qm.api_server import ApiServer
+from kubectl_qm.access.api_server import ApiServer
+from kubectl_qm.access.kube import KubernetesCluster
 from kubectl_qm.errors import UnreachableError, UsageError
-from kubectl_qm.kube import KubernetesCluster
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 DEFAULT_NAMESPACE = "default"

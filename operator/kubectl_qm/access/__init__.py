@@ -1,0 +1,1 @@
+"""How the cluster is reached: its address, requests, and refusals in words."""
