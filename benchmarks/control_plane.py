@@ -155,16 +155,16 @@ async def arena(client: KubeClient, name: str) -> AsyncIterator[str]:
 async def clear(client: KubeClient, namespace: str) -> None:
     """Delete the namespace's jobs and pods and wait until they are gone."""
     background = {"propagationPolicy": "Background"}
-    for path in (JOBS, PLAIN, PODS):
-        # A thousand objects take the API server longer than a request may last; it goes on.
-        with suppress(ClusterError):
-            await client.delete(path.format(namespace), background)
+    paths = [path.format(namespace) for path in (JOBS, PLAIN, PODS)]
     end = time.monotonic() + 600
     while time.monotonic() < end:
-        left = (await client.get(PODS.format(namespace), {"limit": "1"})).get("items")
-        jobs = (await client.get(JOBS.format(namespace), {"limit": "1"})).get("items")
-        if not left and not jobs:
+        left = [path for path in paths if (await client.get(path, {"limit": "1"})).get("items")]
+        if not left:
             break
+        for path in left:
+            # A request may last 30 s, which is too short for a thousand objects: again, then.
+            with suppress(ClusterError):
+                await client.delete(path, background)
         await asyncio.sleep(2)
     with suppress(ClusterError):
         await client.delete(f"/api/v1/namespaces/{namespace}")
@@ -238,7 +238,7 @@ async def burst(client: KubeClient, count: int) -> list[float]:
 async def started(client: KubeClient, count: int, image: str) -> list[float]:
     """Apply jobs one after the other on real nodes; the time until both containers run [s]."""
     times: list[float] = []
-    async with arena(client, f"bench-started-{os.getpid()}") as namespace:
+    async with arena(client, f"bench-started-{os.getpid()}-{count}") as namespace:
         for number in range(count):
             document = training_job(f"started-{number}")
             trainer = document["spec"]["trainer"]
@@ -339,6 +339,7 @@ async def measure(client: KubeClient, count: int, options: argparse.Namespace) -
     """All figures, one after the other."""
     idle = operator_rss_mib()
     print(f"{count} fake nodes, operator {idle:.0f} MiB", flush=True)
+    await started(client, 1, options.image)  # a new operator may still wait for the lease
     begun = await started(client, 10, options.image)
     print(row("10 jobs on real nodes", begun), flush=True)
     steady = await paced(client, 100, 2.0)

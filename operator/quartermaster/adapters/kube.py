@@ -20,6 +20,7 @@ Document = dict[str, Any]
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 REQUEST_TIMEOUT_SECONDS = 30.0
 MAX_CONNECTIONS = 64
 
@@ -86,7 +87,7 @@ class KubeClient:
     async def patch(
         self, path: str, body: object, content_type: str, query: Mapping[str, str] | None = None
     ) -> Document:
-        """Patch an object by JSON patch or merge patch."""
+        """Patch an object by the kind of patch that the content type names."""
         return await self._write("PATCH", path, body=body, content_type=content_type, query=query)
 
     async def delete(self, path: str, body: Document | None = None) -> Document | None:

@@ -6,7 +6,13 @@ from typing import Any
 
 from quartermaster.adapters.cache import Document
 from quartermaster.adapters.clock import Clock
-from quartermaster.adapters.kube import JSON_PATCH, MERGE_PATCH, ApiError, KubeClient
+from quartermaster.adapters.kube import (
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_MERGE_PATCH,
+    ApiError,
+    KubeClient,
+)
 from quartermaster.adapters.view import ClusterView
 from quartermaster.api import compute_pool, meta, training_job
 from quartermaster.api.record import JobRecord
@@ -173,22 +179,25 @@ class ClusterWriter:
         await self._client.delete(pod_path(worker.key), final)
 
     async def release(self, worker: Worker) -> None:
-        """Take the accounting finalizer off a pod that has been charged."""
-        pod = await self._read(pod_path(worker.key))
-        if pod is None or pod["metadata"]["uid"] != worker.uid:
+        """Take the accounting finalizer off a pod that has been charged.
+
+        One request: the finalizer is named, not its place in the list, which the Job controller
+        changes too.
+        """
+        body = {
+            "metadata": {
+                "uid": worker.uid,
+                "$deleteFromPrimitiveList/finalizers": [meta.POD_FINALIZER],
+            }
+        }
+        try:
+            made = await self._client.patch(pod_path(worker.key), body, STRATEGIC_MERGE_PATCH)
+            self._view.pods.put(made)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            # Gone, or another pod has its name by now.
             self._view.pods.drop(worker.uid)
-            return
-        names: list[str] = pod["metadata"].get("finalizers") or []
-        if meta.POD_FINALIZER not in names:
-            self._view.pods.put(pod)
-            return
-        place = f"/metadata/finalizers/{names.index(meta.POD_FINALIZER)}"
-        body = [
-            same(worker.uid),
-            {"op": "test", "path": place, "value": meta.POD_FINALIZER},
-            {"op": "remove", "path": place},
-        ]
-        await self._unless_gone(pod_path(worker.key), body)
 
     async def set_status(self, job: JobRecord, status: Document) -> None:
         """Replace a job's status."""
