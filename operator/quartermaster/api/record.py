@@ -40,16 +40,20 @@ class JobRecord:
 
 
 def parse(document: Mapping[str, Any]) -> JobRecord:
-    """A TrainingJob from its document; a spec that cannot be read becomes faults."""
+    """A TrainingJob from its document; a spec that cannot be read becomes faults.
+
+    The API server has judged the document already. A field that is not known here comes from a
+    later version, whose CRDs are installed before its operator: a job must not fail over it.
+    """
     metadata = document["metadata"]
     faults: tuple[str, ...] = ()
     spec: TrainingJobSpec | None = None
     try:
-        spec = TrainingJobSpec.model_validate(document.get("spec") or {})
+        spec = TrainingJobSpec.model_validate(document.get("spec") or {}, extra="ignore")
     except ValidationError as error:
         faults = tuple(_fault(entry) for entry in error.errors(include_url=False))
     try:
-        status = TrainingJobStatus.model_validate(document.get("status") or {})
+        status = TrainingJobStatus.model_validate(document.get("status") or {}, extra="ignore")
     except ValidationError:
         # Somebody else wrote there, or another version did: it is rebuilt from what is.
         status = TrainingJobStatus()

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from quartermaster.api import crd
+from quartermaster.api import crd, record
 from quartermaster.api.base import ApiModel
 from quartermaster.api.rule import Rule
 from quartermaster.api.training_job import TrainingJobSpec
@@ -53,6 +53,25 @@ def test_arguments_have_to_be_python_names() -> None:
 def test_arguments_have_to_fit_into_an_environment_variable() -> None:
     document = with_value(built_in(), "spec.model.args", {"a": "x" * 16_384})
     assert refusals(document) == ["model.args: must be at most 16384 bytes as JSON"]
+
+
+def test_a_job_is_read_past_what_only_a_later_version_knows() -> None:
+    document = built_in()
+    document["metadata"] |= {
+        "namespace": "team-a",
+        "uid": "u",
+        "creationTimestamp": "2026-11-24T12:00:00Z",
+    }
+    document["status"] = {"state": "Running", "cost": {"accrued": "1/3"}}
+    known = record.parse(document)
+    document["spec"]["later"] = 1
+    document["spec"]["model"]["later"] = {"a": 1}
+    document["status"]["later"] = "x"
+    document["status"]["cost"]["later"] = "x"
+    assert record.parse(document) == known
+    assert known.spec is not None
+    assert known.status.cost is not None
+    assert known.status.cost.accrued == "1/3"
 
 
 def test_every_default_is_one_that_the_model_would_accept() -> None:
