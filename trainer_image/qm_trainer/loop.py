@@ -48,6 +48,9 @@ def train(run: Run, out: Surroundings) -> artifacts.Summary:
         raise
     except Exception as error:
         raise explained(session, error) from error
+    finally:
+        # A checkpoint that is being written is worth waiting for, however the run ends.
+        session.saver.settle()
 
 
 def prepare(run: Run, out: Surroundings) -> Session:

@@ -212,10 +212,14 @@ class Saver:
         Raises:
             StorageError: If the save failed.
         """
+        self.settle()
+        self.check()
+
+    def settle(self) -> None:
+        """Return when nothing is being written, however that ended."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        self.check()
 
     def check(self) -> None:
         """Raise what a save that has ended raised."""
