@@ -32,9 +32,10 @@ class Accelerator:
     """One GPU model."""
 
     name: str
-    """As GPU feature discovery's `nvidia.com/gpu.product` names it (or its like for other makers)."""
+    """As `nvidia.com/gpu.product` of GPU feature discovery names it, or its like elsewhere."""
     peak_flops: Mapping[NumberFormat, float]
-    """Dense peak by number format, tensor cores where there are any [FLOP/s]; absent: unknown."""
+    """Dense peak by number format, on tensor cores where there are any [FLOP/s]; absent: unknown,
+    or a format that it does not have."""
     memory_bytes: int
     """[byte]"""
     memory_bandwidth: float
@@ -42,8 +43,10 @@ class Accelerator:
     link_bandwidth: float | None
     """NVLink or its like, all links of one GPU, one direction [byte/s]; None: there is none."""
     bus_bandwidth: float | None
-    """PCIe, one direction [byte/s]; None: unknown."""
+    """PCIe, or NVLink-C2C in its place, one direction [byte/s]; None: unknown."""
     source: Source
+    halved: frozenset[NumberFormat] = frozenset()
+    """Formats that the maker prints with 2:4 sparsity only: half of that is in `peak_flops`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What GPUs and instance types can do, by the names that real nodes carry. Pure."""

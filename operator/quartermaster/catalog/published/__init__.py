@@ -1,0 +1,1 @@
+"""The figures as their makers print them, a module for each family."""
