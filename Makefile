@@ -89,10 +89,10 @@ install: setup ## Install the operator from this tree into the cluster, which is
 ##@ Code
 
 .PHONY: generate verify
-generate: setup ## Write what is derived from the API models: CRDs, the chart's copy, the reference
+generate: setup ## Write what is derived from code: CRDs, the chart's copy, the reference pages
 	@$(PYTHON) scripts/generate.py
 
-verify: setup ## Fail when a generated file is not what the models say
+verify: setup ## Fail when a generated file is not what the code says
 	@$(PYTHON) scripts/generate.py --check
 
 .PHONY: format check lint types layers

@@ -1,7 +1,7 @@
-"""Writes what is derived from the API models: the CRDs, the chart's copy of them, the reference.
+"""Writes what is derived from code: the CRDs, the chart's copy of them, the reference pages.
 
 `generate.py` writes; `generate.py --check` only compares, and fails when a file is not what the
-models say. Run it as `make generate` and `make verify`.
+code says. Run it as `make generate` and `make verify`.
 """
 
 import argparse
@@ -14,7 +14,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "operator"), str(ROOT / "scripts")]
 
-from api_reference import reference  # noqa: E402 # the source roots come first
+import api_reference  # noqa: E402 # the source roots come first
+import catalogue_reference  # noqa: E402
 
 from quartermaster.api.crd import KINDS, definition  # noqa: E402
 
@@ -45,7 +46,8 @@ def _files() -> Iterator[tuple[Path, str]]:
         file_name = f"{kind.crd_name}.yaml"
         yield ROOT / "crds" / file_name, HEADER + text
         yield ROOT / "helm/quartermaster/templates/crd" / file_name, _switched(HEADER + text)
-    yield ROOT / "docs/reference/api.md", reference(KINDS)
+    yield ROOT / "docs/reference/api.md", api_reference.reference(KINDS)
+    yield ROOT / "docs/reference/catalogue.md", catalogue_reference.reference()
 
 
 def _switched(text: str) -> str:
@@ -57,7 +59,7 @@ def _switched(text: str) -> str:
 def _compared(files: dict[Path, str]) -> int:
     stale = [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
     for path in stale:
-        print(f"{path.relative_to(ROOT)} is not what the API models say: run `make generate`")
+        print(f"{path.relative_to(ROOT)} is not what the code says: run `make generate`")
     return 1 if stale else 0
 
 
