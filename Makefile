@@ -108,7 +108,7 @@ lint: setup ## Style and likely mistakes (ruff)
 
 types: setup trainer-venv ## Types (mypy, strict)
 	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster scripts benchmarks/control_plane.py
-	@$(TRAINER_PYTHON) -m mypy --no-error-summary --config-file trainer_image/mypy.ini trainer_image/qm_trainer benchmarks/trainer_overhead.py
+	@$(TRAINER_PYTHON) -m mypy --no-error-summary --config-file trainer_image/mypy.ini trainer_image/qm_trainer benchmarks/trainer_overhead.py benchmarks/profile_cost.py
 
 layers: setup ## Who may import whom (import-linter)
 	@$(VENV)/bin/lint-imports --no-logo >/dev/null || { $(VENV)/bin/lint-imports --no-logo; exit 1; }

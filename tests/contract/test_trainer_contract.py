@@ -139,6 +139,18 @@ def test_the_pages_report_is_read_whole_and_has_the_trainers_fields() -> None:
     assert read_report(told, NOW) is not None
 
 
+def test_the_pages_profile_is_explained_field_by_field() -> None:
+    told = example("Progress")["profile"]
+    explained = [re.findall(r"`([A-Za-z]+)`", row[0]) for row in rows(section("Progress"))]
+    assert [name for names in explained for name in names] == list(
+        dict.fromkeys(name for names in explained for name in names)
+    )
+    assert {name for names in explained for name in names} == set(told)
+    parts = ("dataWaitSeconds", "forwardSeconds", "backwardSeconds", "optimizerSeconds")
+    assert sum(told[name] for name in parts) == pytest.approx(told["stepSeconds"])
+    assert len(told) <= progress.PROFILE_LIMIT
+
+
 def test_a_report_of_the_trainer_is_read_by_the_operator() -> None:
     reporter = progress.Reporter(None)
     reporter.report(

@@ -18,6 +18,8 @@ from qm_trainer.data import order, sources
 from qm_trainer.data.order import Cursor, Plan, Share
 from qm_trainer.errors import ConfigError, Interrupted, PeerLost, TrainerError, UserError
 from qm_trainer.parallel import Heart, Pulse
+from qm_trainer.profile.probe import Probe, Setting
+from qm_trainer.profile.timing import Mark
 from qm_trainer.session import SAY_S, Session, Surroundings, report, say_when_due
 from qm_trainer.storage import artifacts, checkpoint, volume
 
@@ -71,6 +73,15 @@ def prepare(run: Run, out: Surroundings) -> Session:
     numbers = precision.choose(trainer.precision, world.device)
     plan = Plan(len(data.train), trainer.batch_size, world.size, trainer.epochs, trainer.seed)
     folder = checkpoint.Folder(out.run_dir / "checkpoints", run.checkpoint.keep, out.now, out.clock)
+    optimizer = optim.adamw(model, trainer.learning_rate)
+    setting = Setting(
+        module=objective,
+        optimizer=optimizer,
+        device=world.device,
+        processes=world.size,
+        samples=plan.global_batch,
+        precision=numbers.precision.value,
+    )
     tell(run, model, plan, f"strategy {how}; precision {numbers.precision} ({numbers.reason})")
     return Session(
         run=run,
@@ -79,13 +90,14 @@ def prepare(run: Run, out: Surroundings) -> Session:
         model=model,
         objective=objective,
         engine=engine,
-        optimizer=optim.adamw(model, trainer.learning_rate),
+        optimizer=optimizer,
         numbers=numbers,
         plan=plan,
         folder=folder,
         saver=checkpoint.Saver(folder),
         curve=artifacts.Curve(out.run_dir / "metrics.jsonl", out.now),
         heart=heart,
+        probe=Probe(setting, looking=out.profiling and world.leads),
         pace=Pace(out.clock()),
     )
 
@@ -132,7 +144,9 @@ def resume(session: Session) -> None:
 
 def advance(session: Session, share: Share) -> None:
     """One step, and what belongs to it: hear the others, save, tell."""
-    if heard(session, step(session, share)):
+    with session.probe:
+        pulse = step(session, share)
+    if heard(session, pulse):
         stop(session)
     if session.out.world.leads:
         save_when_due(session)
@@ -146,6 +160,7 @@ def step(session: Session, share: Share) -> Pulse | None:
     inputs, targets = session.data.train.take(share.indices)
     inputs = inputs.to(world.device, non_blocking=True)
     targets = targets.to(world.device, non_blocking=True)
+    session.probe.mark(Mark.FETCHED)
     peak = session.run.trainer.learning_rate
     optim.set_rate(session.optimizer, optim.rate(done, session.total_steps, peak))
     with session.numbers.context():
@@ -153,7 +168,9 @@ def step(session: Session, share: Share) -> Pulse | None:
     session.optimizer.zero_grad(set_to_none=True)
     start = weighted(loss, share, world.size)
     start = session.heart.load(start, loss, share, stop=session.out.stop())
+    session.probe.before_backward(start)
     start.backward()  # type: ignore[no-untyped-call]  # torch's own
+    session.probe.mark(Mark.BACKWARDED)
     session.optimizer.step()
     consumed = session.cursor.consumed + share.total
     session.cursor = replace(session.cursor, step=done + 1, consumed=consumed)
@@ -196,7 +213,9 @@ def save_when_due(session: Session) -> None:
     if now < session.next_save or session.saver.busy:
         return
     save(session)
-    cost = max(session.out.clock() - now, session.saver.seconds)
+    stall = session.out.clock() - now
+    session.probe.stalled(stall)
+    cost = max(stall, session.saver.seconds)
     session.next_save = now + checkpoint.period(session.run.checkpoint.period_seconds, cost)
 
 
@@ -278,6 +297,7 @@ def finish(session: Session) -> artifacts.Summary:
     out, pace = session.out, session.pace
     if session.data.test is not None and not session.metrics:
         evaluate(session)
+    session.probe.settle()
     save_now(session)
     paths = {"metrics": "metrics.jsonl", "checkpoint": f"checkpoints/{session.cursor.step}"}
     if out.world.leads:

@@ -28,6 +28,7 @@ LONGEST_PERIOD_S = 30.0
 FAREWELL_S = 10.0
 """How long the last report may take [s]."""
 METRICS_LIMIT = 16
+PROFILE_LIMIT = 32
 
 _log = logging.getLogger("qm_trainer.progress")
 
@@ -44,6 +45,7 @@ _EMPTY: dict[str, Any] = {
     "metrics": {},
     "checkpoint": None,
     "model": None,
+    "profile": None,
 }
 _NAMES = {
     "state": "state",
@@ -57,6 +59,7 @@ _NAMES = {
     "metrics": "metrics",
     "checkpoint": "checkpoint",
     "model": "model",
+    "profile": "profile",
 }
 
 
@@ -150,10 +153,10 @@ class Client:
         self._trouble = trouble
 
 
-def _clean(value: Any) -> Any:
-    """Numbers that are not finite become null, and metrics keep the first 16."""
+def _clean(value: Any, limit: int = METRICS_LIMIT) -> Any:
+    """Numbers that are not finite become null, and objects keep their first entries."""
     if isinstance(value, Mapping):
-        return {str(key): _clean(item) for key, item in list(value.items())[:METRICS_LIMIT]}
+        return {str(key): _clean(item) for key, item in list(value.items())[:limit]}
     if isinstance(value, (str, int, type(None))):
         return value
     number = float(value)
@@ -174,7 +177,11 @@ class Reporter:
 
     def report(self, **fields: Any) -> None:
         """Take over the named fields; returns at once."""
-        self._state |= {_NAMES[name]: _clean(value) for name, value in fields.items()}
+        limits = {"profile": PROFILE_LIMIT}
+        self._state |= {
+            _NAMES[name]: _clean(value, limits.get(name, METRICS_LIMIT))
+            for name, value in fields.items()
+        }
         if self._client is not None:
             self._client.send(self.last)
 
@@ -211,7 +218,7 @@ def report(
         total_steps: Of the whole run, if known.
         loss: The newest.
         fields: Any of `state`, `epoch`, `samples_per_second`, `step_seconds`, `seconds_remaining`,
-            `metrics`, `checkpoint`, `model`.
+            `metrics`, `checkpoint`, `model`, `profile`.
     """
     global _shared  # noqa: PLW0603 - one client a process, made when first needed
     if _shared is None:

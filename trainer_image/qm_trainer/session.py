@@ -15,6 +15,7 @@ from qm_trainer.console import Pace
 from qm_trainer.data import sources
 from qm_trainer.data.order import Cursor, Plan
 from qm_trainer.parallel import Heart, World
+from qm_trainer.profile.probe import Probe
 from qm_trainer.progress import Reporter
 from qm_trainer.storage import artifacts, checkpoint
 
@@ -38,6 +39,8 @@ class Surroundings:
     """Whether this process was told to stop."""
     ready: Callable[[], None] = lambda: None
     """Called when there is state worth saving: from then on a stop is answered by a save."""
+    profiling: bool = True
+    """Whether the process that leads measures what a step is made of."""
 
 
 @dataclass
@@ -58,6 +61,7 @@ class Session:
     saver: checkpoint.Saver
     curve: artifacts.Curve
     heart: Heart
+    probe: Probe
     pace: Pace
     cursor: Cursor = field(default_factory=Cursor)
     total_steps: int = 0
@@ -105,4 +109,5 @@ def report(session: Session, state: str, model: str | None = None) -> None:
         metrics=session.metrics,
         checkpoint=None if saved is None else {"step": saved.step, "time": saved.time},
         model=model,
+        profile=session.probe.told(),
     )

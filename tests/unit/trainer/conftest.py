@@ -69,15 +69,23 @@ def train(one_thread: None) -> Callable[..., Any]:
 
     from qm_trainer import config, loop, parallel, progress, session
 
-    def run(run_dir: Path, stop: Callable[[], bool] = lambda: False, **changes: Any) -> Any:
+    def run(
+        run_dir: Path,
+        stop: Callable[[], bool] = lambda: False,
+        *,
+        profiling: bool = True,
+        reporter: progress.Reporter | None = None,
+        **changes: Any,
+    ) -> Any:
         seconds = itertools.count()
         out = session.Surroundings(
             run_dir=run_dir,
             world=parallel.World(0, 1, 0, torch.device("cpu")),
-            reporter=progress.Reporter(None),
+            reporter=reporter or progress.Reporter(None),
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
             clock=lambda: float(next(seconds)),
             stop=stop,
+            profiling=profiling,
         )
         return loop.train(config.parse(json.dumps(tree(**changes))), out)
 

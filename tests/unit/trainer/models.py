@@ -47,6 +47,23 @@ def slow(seconds: float) -> nn.Module:
     return Slow(seconds)
 
 
+class Straggling(nn.Module):
+    """Slow in every process but the one that leads."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.inner = zoo.mlp(width=32)
+        self.seconds = seconds
+
+    def forward(self, x: Tensor) -> Tensor:
+        time.sleep(self.seconds if self.training and os.environ.get("RANK", "0") != "0" else 0.0)
+        return self.inner(x)
+
+
+def straggling(seconds: float) -> nn.Module:
+    return Straggling(seconds)
+
+
 def not_a_model() -> str:
     return "a text"
 
@@ -65,6 +82,29 @@ class Killed(nn.Module):
 
 def killed() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 10), Killed())
+
+
+class Attention(nn.Module):
+    """An image's rows look at each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look = nn.TransformerEncoderLayer(8, nhead=2, dim_feedforward=16, batch_first=True)
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.look(x.reshape(len(x), 8, 8)).flatten(1))
+
+
+def attention() -> nn.Module:
+    return Attention()
+
+
+def normalised() -> nn.Module:
+    """A model with state that forward changes."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 10)
+    )
 
 
 class Points:

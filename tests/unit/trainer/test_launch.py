@@ -125,6 +125,30 @@ def test_two_processes_learn_what_one_does(
     assert loss_curve(undisturbed) == pytest.approx(loss_curve(tmp_path), rel=1e-4)
 
 
+def test_two_processes_learn_the_same_to_the_last_bit_when_nobody_looks(
+    tmp_path: Path, undisturbed: Path, loss_curve: Curve
+) -> None:
+    script = str(Path(__file__).with_name("unprofiled.py"))
+    worker = Worker(
+        tmp_path, _tree(**PAIR), {"PET_NPROC_PER_NODE": "2"}, command=("launch", script)
+    ).start()
+    assert worker.end() == 0, worker.log.read_text()
+    assert_same(tmp_path, undisturbed, loss_curve)
+
+
+def test_waiting_for_a_slower_process_is_told_as_communication(tmp_path: Path) -> None:
+    slow = {"factory": "tests.unit.trainer.models:straggling", "args": {"seconds": 0.05}}
+    worker = Worker(tmp_path, _tree(**slow, batchSize=32), {"PET_NPROC_PER_NODE": "2"}).start()
+    assert worker.end() == 0, worker.log.read_text()
+    profile = worker.told()["report"]["profile"]
+    assert 0.025 < profile["communicationSeconds"] < profile["stepSeconds"]
+    assert profile["backwardSeconds"] >= profile["communicationSeconds"]
+    assert profile["forwardSeconds"] < 0.025
+    # 3,466 weights and the two numbers of the pulse, 4 bytes each; a ring of two sends them once.
+    assert profile["parameters"] == 64 * 32 + 32 + 32 * 32 + 32 + 32 * 10 + 10 + 2
+    assert profile["synchronisedBytes"] == 4 * profile["parameters"]
+
+
 def test_sigterm_on_one_worker_saves_on_all_and_the_gang_resumes(
     tmp_path: Path, undisturbed: Path, loss_curve: Curve
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_report_arrives_whole_with_its_token(operator: Operator, token: Path) 
         "metrics": {"accuracy": 0.9},
         "checkpoint": None,
         "model": None,
+        "profile": None,
     }
 
 
