@@ -59,6 +59,15 @@ JOB_PROGRESS = Metric("job_progress_ratio", Kind.GAUGE, "Share of a job's steps 
 JOB_RESTARTS = Metric(
     "job_worker_restarts", Kind.GAUGE, "Workers of a job that ended without success.", _JOB
 )
+JOB_STEP_SECONDS = Metric(
+    "job_step_seconds", Kind.GAUGE, "Time of one step of a job that is not over.", _JOB
+)
+JOB_STEP_FRACTION = Metric(
+    "job_step_fraction",
+    Kind.GAUGE,
+    "Shares of a step of a job that is not over: compute, communication, data_wait.",
+    (*_JOB, "part"),
+)
 JOB_UNPRICED = Metric(
     "job_unpriced_seconds", Kind.GAUGE, "Pod time of a job on nodes of unknown price.", _JOB
 )
@@ -72,6 +81,6 @@ NODE_GPUS_USED = Metric(
 TABLE = (
     DECISION_SECONDS, GANG_PLACED_SECONDS, RECONCILE_SECONDS, API_WRITES, PROGRESS_REPORTS,
     LEADER, JOBS, JOB_COST, JOB_RATE, JOB_PROGRESS, JOB_RESTARTS, JOB_UNPRICED,
-    NODE_GPUS, NODE_GPUS_USED,
+    JOB_STEP_SECONDS, JOB_STEP_FRACTION, NODE_GPUS, NODE_GPUS_USED,
 )  # fmt: skip
 """All of them, in the order of the reference page."""

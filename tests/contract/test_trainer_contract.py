@@ -14,6 +14,8 @@ from qm_trainer.launch.gang import Gang
 from quartermaster.adapters.http import MAX_BODY
 from quartermaster.api import meta
 from quartermaster.domain import failure
+from quartermaster.domain.hardware import NumberFormat
+from quartermaster.domain.measurement import Measurement, MemoryKind
 from quartermaster.domain.worker import Exit, Phase
 from quartermaster.manifests import runtime, volume, worker
 from quartermaster.reconcile import blame
@@ -136,19 +138,23 @@ def test_the_pages_run_has_the_fields_of_both_sides() -> None:
 def test_the_pages_report_is_read_whole_and_has_the_trainers_fields() -> None:
     told = example("Progress")
     assert set(progress.Reporter(None).last) == set(told)
-    assert read_report(told, NOW) is not None
+    found = read_report(told, NOW)
+    assert found is not None
+    measured = found.measured
+    assert measured is not None
+    assert None not in [getattr(measured, name) for name in measured.__slots__]
 
 
 def test_the_pages_profile_is_explained_field_by_field() -> None:
     told = example("Progress")["profile"]
     explained = [re.findall(r"`([A-Za-z]+)`", row[0]) for row in rows(section("Progress"))]
-    assert [name for names in explained for name in names] == list(
-        dict.fromkeys(name for names in explained for name in names)
-    )
-    assert {name for names in explained for name in names} == set(told)
+    assert sorted(name for names in explained for name in names) == sorted(told)
     parts = ("dataWaitSeconds", "forwardSeconds", "backwardSeconds", "optimizerSeconds")
     assert sum(told[name] for name in parts) == pytest.approx(told["stepSeconds"])
     assert len(told) <= progress.PROFILE_LIMIT
+    text = section("Progress")
+    assert all(f"`{kind}`" in text for kind in MemoryKind)
+    assert {name for name in NumberFormat if f"`{name}`" in text} == set(NumberFormat)
 
 
 def test_a_report_of_the_trainer_is_read_by_the_operator() -> None:
@@ -157,12 +163,14 @@ def test_a_report_of_the_trainer_is_read_by_the_operator() -> None:
         state="Training", step=3, total_steps=9, epoch=1, loss=float("nan"),
         samples_per_second=5.5, seconds_remaining=4.0, metrics={"accuracy": 0.5},
         checkpoint={"step": 2, "time": "2026-11-23T10:00:00Z"}, model="model",
+        profile={"stepSeconds": 0.25, "flops": 3.1e12, "dataWaitSeconds": float("inf")},
     )  # fmt: skip
     found = read_report(json.loads(json.dumps(reporter.last)), NOW)
     assert found is not None
     assert (found.state, found.step, found.total_steps, found.loss) == ("Training", 3, 9, None)
     assert found.metrics == {"accuracy": 0.5}
     assert (found.checkpoint_step, found.model) == (2, "model")
+    assert found.measured == Measurement(step_seconds=0.25, flops=3.1e12)
 
 
 def test_last_words_of_the_trainer_are_understood() -> None:

@@ -15,6 +15,9 @@ from quartermaster.api.training_job_status import State
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Decision, Placed
 
+Reading = tuple[metrics.Metric, float | str] | tuple[metrics.Metric, float | str, str]
+"""A metric of a job, its value, and what further label it has."""
+
 
 class PrometheusTelemetry:
     """Counts and times what the operator does."""
@@ -120,13 +123,24 @@ def _job_families(jobs: list[JobRecord]) -> Iterator[Family]:
     yield states
     families: dict[str, GaugeMetricFamily] = {}
     for job in jobs:
-        for metric, value in _readings(job):
+        for metric, value, *labels in (*_readings(job), *_step(job)):
             family = families.setdefault(metric.name, _family(metric))
-            family.add_metric([job.key.namespace, job.key.name], float(value))
+            family.add_metric([job.key.namespace, job.key.name, *labels], float(value))
     yield from families.values()
 
 
-def _readings(job: JobRecord) -> Iterator[tuple[metrics.Metric, float | str]]:
+def _step(job: JobRecord) -> Iterator[Reading]:
+    """What a step is made of, of a job that takes steps: not one that is over, not another's."""
+    profile = job.status.profile
+    if profile is None or profile.from_job or job.finished:
+        return
+    yield metrics.JOB_STEP_SECONDS, profile.step_seconds
+    yield metrics.JOB_STEP_FRACTION, profile.compute_fraction, "compute"
+    yield metrics.JOB_STEP_FRACTION, profile.communication_fraction, "communication"
+    yield metrics.JOB_STEP_FRACTION, profile.data_wait_fraction, "data_wait"
+
+
+def _readings(job: JobRecord) -> Iterator[Reading]:
     """What is known of a job; what is unknown has no sample, rather than a zero."""
     cost, progress, goodput = job.status.cost, job.status.progress, job.status.goodput
     if cost is not None:

@@ -78,6 +78,7 @@ KINDS = (
             Column("Capacity", ".status.placement.capacityType"),
             Column("Cost", ".status.cost.total"),
             AGE,
+            Column("Bound", ".status.profile.bound", priority=WIDE),
             Column("Restarts", ".status.goodput.restarts", "integer", WIDE),
             Column("Pool", ".status.placement.pool", priority=WIDE),
             Column("Reason", ".status.placement.reason", priority=WIDE),

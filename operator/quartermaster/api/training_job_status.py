@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from quartermaster.api.base import ApiModel, Decimal9, MapList, Money
+from quartermaster.api.base import ApiModel, ByteQuantity, Decimal9, MapList, Money
+from quartermaster.domain.hardware import NumberFormat
+from quartermaster.domain.measurement import Bound, MemoryKind
 
 
 class State(StrEnum):
@@ -163,6 +165,59 @@ class Result(ApiModel):
     """From the first worker's start to the end [s]."""
 
 
+class ProfileSource(StrEnum):
+    """Where a profile comes from."""
+
+    MEASURED = "Measured"
+
+
+class Profile(ApiModel):
+    """What a step of the run is made of, in the process with rank 0. Decimal strings, no floats."""
+
+    bound: Bound
+    """What most of a step goes into.
+
+    `Memory` is told instead of `Compute` where the GPU's peaks are known."""
+    step_seconds: Decimal9
+    """One step, without checkpoints and reports [s]."""
+    compute_fraction: Decimal9
+    """Share of the step that is neither of the other two [1]."""
+    communication_fraction: Decimal9
+    """Share in which the process waits for others while it computes nothing [1]."""
+    data_wait_fraction: Decimal9
+    """Share in which it waits for samples [1]."""
+    samples_per_second: Decimal9 | None = None
+    """Samples trained on, over the whole gang [1/s]."""
+    arithmetic_intensity: Decimal9 | None = None
+    """Computed by moved, an estimate from above [FLOP/byte]."""
+    mfu: Decimal9 | None = None
+    """Model FLOP utilisation: computed by what the GPU could at most [1]."""
+    flops_per_step: Decimal9 | None = None
+    """Computed in a step of one process [FLOP]."""
+    memory_traffic_per_step: Decimal9 | None = None
+    """Moved between memory and arithmetic in a step, an estimate from below [byte]."""
+    synchronised_per_step: Decimal9 | None = None
+    """Sent by one process for the gradients of a step [byte]."""
+    memory_per_worker: ByteQuantity | None = None
+    """The most that the processes of one worker held, as many times what the first one did."""
+    memory_kind: MemoryKind | None = None
+    """Of which memory: `Device`, the GPU's; `Process`, resident on the host."""
+    checkpoint_stall_seconds: Decimal9 | None = None
+    """How long training stands still for one checkpoint [s]."""
+    processes: Annotated[int, Field(ge=0)] | None = None
+    """That trained together when it was measured [count]."""
+    precision: NumberFormat | None = None
+    """What was multiplied in."""
+    accelerator: Annotated[str, Field(max_length=256)] = ""
+    """GPU model or models that it was measured on; empty without GPUs."""
+    source: ProfileSource = ProfileSource.MEASURED
+    """Where it comes from."""
+    from_job: Annotated[str, Field(max_length=253)] = ""
+    """The finished job that it was measured in; empty where it is this job's own."""
+    fingerprint: Annotated[str, Field(max_length=16)] = ""
+    """Of all that determines a step; jobs of equal fingerprints take equal steps."""
+
+
 class TrainingJobStatus(ApiModel):
     """What the operator reports."""
 
@@ -182,6 +237,8 @@ class TrainingJobStatus(ApiModel):
     """When the job ended, well or not."""
     progress: Progress | None = None
     """How far the run is."""
+    profile: Profile | None = None
+    """What a step of the run is made of."""
     placement: PlacementStatus | None = None
     """Where the gang is, and why there."""
     cost: Cost | None = None

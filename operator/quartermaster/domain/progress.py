@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from quartermaster.domain.measurement import Measurement
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -22,3 +24,5 @@ class Report:
     checkpoint_time: datetime | None = None
     model: str | None = None
     """Path of the trained model below the run's directory."""
+    measured: Measurement | None = None
+    """What a step is made of."""

@@ -3,10 +3,21 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from math import isfinite
+from typing import TypeVar
 
+from quartermaster.domain.hardware import NumberFormat
+from quartermaster.domain.measurement import Measurement, MemoryKind
 from quartermaster.domain.progress import Report
 from quartermaster.domain.worker import Worker
+
+SHORTEST_STEP_S = 1e-6
+"""A step that is said to be shorter was not measured [s]."""
+MOST = 1e21
+"""FLOPs or bytes of one step from here on are nobody's: the largest machines do 1e18 a second."""
+
+Member = TypeVar("Member", bound=StrEnum)
 
 
 def last_words(workers: Sequence[Worker], now: datetime) -> Report | None:
@@ -48,7 +59,36 @@ def read_report(body: object, received: datetime) -> Report | None:
         checkpoint_step=_count(point.get("step")),
         checkpoint_time=_time(point.get("time")),
         model=_path(model),
+        measured=_measurement(body.get("profile")),
     )
+
+
+def _measurement(told: object) -> Measurement | None:
+    """What a step is made of; None where not even its time is told."""
+    if not isinstance(told, dict):
+        return None
+    step = _positive(told.get("stepSeconds"))
+    if step is None or step < SHORTEST_STEP_S:
+        return None
+    return Measurement(
+        step_seconds=step,
+        data_wait_seconds=_positive(told.get("dataWaitSeconds")),
+        communication_seconds=_positive(told.get("communicationSeconds")),
+        checkpoint_stall_seconds=_positive(told.get("checkpointStallSeconds")),
+        samples_per_second=_positive(told.get("samplesPerSecond")),
+        flops=_positive(told.get("flops"), MOST),
+        memory_traffic_bytes=_positive(told.get("memoryTrafficBytes"), MOST),
+        synchronised_bytes=_positive(told.get("synchronisedBytes"), MOST),
+        parameters=_count(told.get("parameters")),
+        peak_memory_bytes=_count(told.get("peakMemoryBytes")),
+        memory_kind=_member(MemoryKind, told.get("memoryKind")),
+        processes=_count(told.get("processes")),
+        precision=_member(NumberFormat, told.get("precision")),
+    )
+
+
+def _member(kind: type[Member], value: object) -> Member | None:
+    return next((member for member in kind if member.value == value), None)
 
 
 def plain(value: object) -> str:
@@ -71,9 +111,9 @@ def _real(value: object) -> float | None:
     return number if isfinite(number) else None
 
 
-def _positive(value: object) -> float | None:
+def _positive(value: object, below: float = 1e9) -> float | None:
     number = _real(value)
-    return abs(number) if number is not None and 0 <= number < 1e9 else None  # -0.0 is 0
+    return abs(number) if number is not None and 0 <= number < below else None  # -0.0 is 0
 
 
 def _time(value: object) -> datetime | None:

@@ -13,6 +13,7 @@ from quartermaster.api.training_job_status import (
     Condition,
     ConditionStatus,
     PlacementStatus,
+    Profile,
     Progress,
     Rejected,
     Result,
@@ -25,6 +26,7 @@ from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
 from quartermaster.domain.progress import Report
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.manifests.volume import Location
+from quartermaster.reconcile import measured
 from quartermaster.reconcile.accounts import Books
 from quartermaster.reconcile.blame import Verdict
 from quartermaster.units import duration
@@ -48,6 +50,10 @@ class Facts:
     cluster: Snapshot = EMPTY
     """The nodes that the workers are on, and the pools."""
     progress: Report | None = None
+    fingerprint: str = ""
+    """Of what determines a step."""
+    known: Profile | None = None
+    """The profile of another job of equal steps."""
     stalled: Verdict | None = None
     failed: Verdict | None = None
 
@@ -61,15 +67,18 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
     ended = (it.child.ended if it.child else None) or it.now.replace(microsecond=0)
     started = [w.started for w in it.workers if w.started is not None]
     start = old.start_time or min(started, default=None)
+    placement = _placement(it)
+    profile = _profile(it, placement)
     return TrainingJobStatus(
         observed_generation=it.job.generation,
         state=_state(it, counted, complete=complete),
-        conditions=_conditions(it, counted, complete=complete),
+        conditions=_conditions(it, counted, profile, complete=complete),
         workers=f"{counted.succeeded if over else counted.running}/{it.spec.trainer.workers}",
         start_time=start,
         completion_time=ended if over else None,
         progress=_progress(it, complete=complete, over=over),
-        placement=_placement(it),
+        profile=profile,
+        placement=placement,
         cost=books.cost,
         goodput=books.goodput,
         checkpoint=_checkpoint(it),
@@ -98,11 +107,13 @@ def _refused(it: Facts) -> bool:
     return isinstance(it.decision, Waiting)
 
 
-def _conditions(it: Facts, counted: facts.Tally, *, complete: bool) -> list[Condition]:
+def _conditions(
+    it: Facts, counted: facts.Tally, profile: Profile | None, *, complete: bool
+) -> list[Condition]:
     over = complete or it.failed is not None
     truths = {
         ConditionType.PLACED: _placed(it, counted, over=over),
-        ConditionType.RUNNING: _running(it, counted, over=over),
+        ConditionType.RUNNING: _running(it, counted, profile, over=over),
         ConditionType.SUSPENDED: _suspended(it),
         ConditionType.STALLED: (it.stalled is not None, *(it.stalled or ("NotStalled", ""))),
         ConditionType.COMPLETE: _completed(it, complete=complete),
@@ -149,12 +160,14 @@ def _placed(it: Facts, counted: facts.Tally, *, over: bool) -> Truth:
     return False, "Undecided", "the gang's pods are being created"
 
 
-def _running(it: Facts, counted: facts.Tally, *, over: bool) -> Truth:
+def _running(it: Facts, counted: facts.Tally, profile: Profile | None, *, over: bool) -> Truth:
     wanted = it.spec.trainer.workers
     if over:
         return False, "Finished", ""
     if counted.running + counted.succeeded == wanted:
-        return True, "GangRunning", f"all {wanted} workers run"
+        own = profile is not None and not profile.from_job
+        step = f"; a step takes {measured.sentence(profile)}" if own and profile else ""
+        return True, "GangRunning", f"all {wanted} workers run{step}"
     if it.stalled is not None:
         return False, it.stalled[0], it.stalled[1]
     return False, "NotAllRunning", f"{counted.running} of {wanted} workers run"
@@ -216,6 +229,15 @@ def _number(value: float | None) -> str | None:
     if value is None or not isfinite(value):
         return None
     return f"{value:.4f}".rstrip("0").rstrip(".") if abs(value) < 1e9 else None
+
+
+def _profile(it: Facts, placement: PlacementStatus | None) -> Profile | None:
+    """The job's own, as soon as it has reported one; until then that of a job of equal steps."""
+    found, old = it.progress.measured if it.progress else None, it.job.status.profile
+    if found is not None:
+        accelerator = placement.accelerator if placement else ""
+        return measured.profile(found, it.spec, it.fingerprint, accelerator=accelerator)
+    return old or it.known
 
 
 def _placement(it: Facts) -> PlacementStatus | None:

@@ -22,7 +22,7 @@ from quartermaster.domain.worker import Worker
 from quartermaster.errors import ConflictError
 from quartermaster.manifests import volume
 from quartermaster.manifests import worker as manifests
-from quartermaster.reconcile import accounts, blame, report
+from quartermaster.reconcile import accounts, blame, measured, report
 from quartermaster.reconcile.accounts import Books
 from quartermaster.reconcile.blame import Verdict
 from quartermaster.reconcile.ports import (
@@ -249,6 +249,8 @@ class TrainingJobReconciler:
             failed = blame.failed_job(child, workers, spec.failure_policy.max_restarts)
         elif facts.hopeless(workers) and all(worker.settled for worker in workers):
             failed = blame.hopeless(workers)
+        progress = self._world.reports.last(job.uid) or last_words(workers, now)
+        own = measured.mark(spec, self._world.settings.trainer_image)
         return report.Facts(
             job=job,
             spec=spec,
@@ -258,7 +260,11 @@ class TrainingJobReconciler:
             workers=workers,
             decision=self._world.decisions.get(job.uid),
             cluster=Snapshot(tuple(nodes.values()), self._world.view.pools()),
-            progress=self._world.reports.last(job.uid) or last_words(workers, now),
+            progress=progress,
+            fingerprint=own,
+            known=None
+            if job.status.profile
+            else measured.borrowed(job, own, self._world.view.jobs()),
             stalled=conflict or await self._stalled(workers, now),
             failed=failed,
         )

@@ -6,14 +6,31 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from quartermaster import metrics
 from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemetry, resource_of
-from quartermaster.api.training_job_status import Cost, Goodput, Progress, State, TrainingJobStatus
+from quartermaster.api.training_job_status import (
+    Cost,
+    Goodput,
+    Profile,
+    Progress,
+    State,
+    TrainingJobStatus,
+)
 from quartermaster.domain.decision import Placed, Refusal, Waiting
+from quartermaster.domain.measurement import Bound
 from tests.support import make
 
 
 def exported(telemetry: PrometheusTelemetry) -> dict[str, tuple[str, str]]:
     families = text_string_to_metric_families(telemetry.exposition().decode())
     return {family.name: (family.type, family.documentation) for family in families}
+
+
+PROFILE = Profile(
+    bound=Bound.COMPUTE,
+    step_seconds="0.04",
+    compute_fraction="0.650",
+    communication_fraction="0.250",
+    data_wait_fraction="0.100",
+)
 
 
 def filled() -> PrometheusTelemetry:
@@ -29,6 +46,7 @@ def filled() -> PrometheusTelemetry:
         cost=Cost(total="1.5", rate_per_hour="0.5", unpriced_seconds=0),
         progress=Progress(percentage=45),
         goodput=Goodput(restarts=2),
+        profile=PROFILE,
     )
     nodes = [make.node("a", 4, used=make.resources(3))]
     cluster = make.snapshot(nodes, make.pool("pool"))
@@ -70,6 +88,10 @@ def test_values_are_what_was_told() -> None:
     found = samples(filled())
     assert found["job_cost_usd", ("job", "team")] == 1.5
     assert found["job_progress_ratio", ("job", "team")] == 0.45
+    assert found["job_step_seconds", ("job", "team")] == 0.04
+    assert found["job_step_fraction", ("compute", "job", "team")] == 0.65
+    assert found["job_step_fraction", ("communication", "job", "team")] == 0.25
+    assert found["job_step_fraction", ("data_wait", "job", "team")] == 0.1
     assert found["pool_gpus", (make.T4, "pool")] == 4
     assert found["pool_gpus_used", (make.T4, "pool")] == 3
     assert found["jobs", ("Running",)] == 1
@@ -88,6 +110,18 @@ def test_what_is_unknown_has_no_sample_rather_than_a_zero() -> None:
     found = samples(telemetry)
     assert found["job_unpriced_seconds", ("job", "team")] == 60
     assert not [name for name, _ in found if name.startswith(("job_cost", "job_progress"))]
+
+
+def test_a_job_that_takes_no_steps_of_its_own_has_no_step() -> None:
+    over = TrainingJobStatus(profile=PROFILE, completion_time=make.T0)
+    waiting = TrainingJobStatus(profile=PROFILE.model_copy(update={"from_job": "other"}))
+    for status in (over, waiting):
+        telemetry = PrometheusTelemetry()
+        jobs = [make.record(spec=make.spec(), status=status)]
+        telemetry.registry.register(
+            ClusterCollector(lambda jobs=jobs: jobs, lambda: make.snapshot([]), lambda: True)
+        )
+        assert not [name for name, _ in samples(telemetry) if name.startswith("job_step")]
 
 
 def test_a_job_that_is_gone_leaves_no_series() -> None:

@@ -359,3 +359,50 @@ async def test_two_jobs_do_not_share_a_gpu() -> None:
     assert it.state("uid-job") is State.STARTING
     assert it.state("uid-other") is State.WAITING
     assert it.condition("Placed", "uid-other").reason == "NoCapacity"
+
+
+def reported(step: int, **profile: Any) -> Any:
+    body = {"schemaVersion": 1, "state": "Training", "step": step, "totalSteps": 100}
+    return read_report({**body, "profile": profile or None}, make.after(20))
+
+
+async def test_a_report_with_a_profile_is_told_in_the_status_and_in_the_condition() -> None:
+    it = await running(operation())
+    assert it.status().profile is None
+    it.reports.reports["uid-job"] = reported(30, stepSeconds=0.04, communicationSeconds=0.01)
+    it.cluster.clock.advance(10)
+    await it.drive()
+    profile = it.status().profile
+    assert profile is not None
+    assert (profile.bound, profile.communication_fraction) == ("Compute", "0.250")
+    assert profile.accelerator == make.T4
+    sentence = "40 ms: compute 75 %, communication 25 %, data wait 0 %: compute-bound"
+    assert it.condition("Running").message == f"all 2 workers run; a step takes {sentence}"
+    it.reports.reports["uid-job"] = reported(40)
+    it.cluster.clock.advance(10)
+    await it.drive()
+    assert it.status().profile == profile, "a report without one takes nothing back"
+
+
+async def test_a_job_of_equal_steps_knows_them_before_its_first() -> None:
+    it = await running(operation())
+    it.reports.reports["uid-job"] = reported(30, stepSeconds=0.04, dataWaitSeconds=0.03)
+    it.cluster.clock.advance(10)
+    await it.drive()
+    for index in (0, 1):
+        it.cluster.end(it.cluster.living(index))
+    await it.drive()
+    again = make.record("again", spec=make.spec(trainer={"workers": 2, "seed": 7, "epochs": 9}))
+    it.cluster.submit(again)
+    await it.drive("uid-job", "uid-again")
+    profile = it.status("uid-again").profile
+    assert profile is not None
+    assert (profile.bound, profile.source, profile.from_job) == ("Input", "Measured", "job")
+    assert "a step takes" not in it.condition("Running", "uid-again").message
+    it.cluster.run_pods()
+    it.reports.reports["uid-again"] = reported(30, stepSeconds=0.02)
+    it.cluster.clock.advance(10)
+    await it.drive("uid-job", "uid-again")
+    profile = it.status("uid-again").profile
+    assert profile is not None
+    assert (profile.step_seconds, profile.from_job) == ("0.02", "")

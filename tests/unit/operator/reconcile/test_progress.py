@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartermaster.api.training_job_status import TrainingJobStatus
+from quartermaster.domain.hardware import NumberFormat
+from quartermaster.domain.measurement import Measurement, MemoryKind
 from quartermaster.domain.progress import Report
 from quartermaster.domain.worker import Exit, Phase
 from quartermaster.manifests import volume
@@ -29,6 +31,26 @@ GOOD: dict[str, Any] = {
     "metrics": {"accuracy": 0.93},
     "checkpoint": {"step": 100, "time": "2026-11-23T10:00:00Z"},
     "model": None,
+    "profile": {
+        "steps": 20,
+        "processes": 2,
+        "precision": "FP32",
+        "stepSeconds": 0.04,
+        "dataWaitSeconds": 0.004,
+        "forwardSeconds": 0.01,
+        "backwardSeconds": 0.024,
+        "optimizerSeconds": 0.002,
+        "communicationSeconds": 0.01,
+        "checkpointStallSeconds": 0.0028,
+        "samplesPerSecond": 1600.0,
+        "flops": 1260896256,
+        "memoryTrafficBytes": 36326960,
+        "synchronisedBytes": 2782640,
+        "parameters": 695660,
+        "parameterBytes": 2782640,
+        "peakMemoryBytes": 752144384,
+        "memoryKind": "Process",
+    },
 }
 ANY_TEXT = st.text(st.characters(), max_size=12)
 ODD = st.one_of(
@@ -42,6 +64,8 @@ ODD = st.one_of(
     st.sampled_from(["\ud800", "\x00", "../../etc", "/model", "x" * 300]),
     st.sampled_from(["0001-01-01T00:00:00+23:59", "2026-11-23T10:00:00+00:00:30", "2026-11-23"]),
 )
+SIZES = st.one_of(st.floats(1e-9, 1e22), st.integers(0, 2**60), st.just("BF16"))
+"""What a profile's numbers could be."""
 JSON = st.recursive(
     ODD,
     lambda inner: (
@@ -88,6 +112,11 @@ def test_the_contracts_own_example_is_read_whole() -> None:
         st.fixed_dictionaries({}, optional=dict.fromkeys([*GOOD, "other"], ODD)),
         st.dictionaries(st.sampled_from([*GOOD, "other"]), JSON),
         st.builds(lambda inner: {"metrics": inner}, st.dictionaries(ANY_TEXT, ODD, max_size=20)),
+        st.builds(
+            lambda profile, step: {"profile": profile | {"stepSeconds": step}},
+            st.fixed_dictionaries({}, optional=dict.fromkeys(GOOD["profile"], ODD | SIZES)),
+            ODD | SIZES,
+        ),
         st.builds(
             lambda step, time: {"checkpoint": {"step": step, "time": time}}, st.integers(0), ODD
         ),
@@ -139,6 +168,41 @@ def test_the_last_words_of_a_worker_that_is_done_are_its_report() -> None:
     found = last_words([make.worker(1), done], make.after(99))
     assert found is not None
     assert (found.step, found.received) == (600, make.after(9))
+
+
+def test_a_profile_is_read_whole() -> None:
+    found = read_report(GOOD, T0)
+    assert found is not None
+    assert found.measured == Measurement(
+        step_seconds=0.04,
+        data_wait_seconds=0.004,
+        communication_seconds=0.01,
+        checkpoint_stall_seconds=0.0028,
+        samples_per_second=1600.0,
+        flops=1260896256,
+        memory_traffic_bytes=36326960,
+        synchronised_bytes=2782640,
+        parameters=695660,
+        peak_memory_bytes=752144384,
+        memory_kind=MemoryKind.PROCESS,
+        processes=2,
+        precision=NumberFormat.FP32,
+    )
+
+
+def test_a_profile_without_a_believable_step_is_none() -> None:
+    for odd in (None, 0, -1.0, 1e-7, 1e9, math.nan, math.inf, True, "0.04", [0.04]):
+        found = read_report(GOOD | {"profile": {"stepSeconds": odd, "flops": 1.0}}, T0)
+        assert found is not None
+        assert found.measured is None, odd
+
+
+def test_what_a_profile_does_not_know_is_unknown_and_what_is_odd_too() -> None:
+    odd = {"flops": 1e21, "processes": 1.5, "precision": ["BF16"], "memoryKind": "Disk"}
+    for told in ({}, odd, dict.fromkeys(GOOD["profile"])):
+        found = read_report(GOOD | {"profile": told | {"stepSeconds": 0.5}}, T0)
+        assert found is not None
+        assert found.measured == Measurement(step_seconds=0.5)
 
 
 def test_other_last_words_are_no_report() -> None:
