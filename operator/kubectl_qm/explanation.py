@@ -15,6 +15,14 @@ SMALLER = (
 )
 OPERATOR_PODS = "kubectl get pods -A -l app.kubernetes.io/name=quartermaster"
 
+_SHORTER = {
+    "Input": "Its steps wait for data: more trainer.resourcesPerWorker.cpu, or data that is nearer "
+    "or smaller, would shorten them; a faster GPU would not.",
+    "Communication": "Its steps wait for other workers: a narrower placement.topology, fewer "
+    "trainer.workers, or a larger trainer.batchSize would shorten them for each sample.",
+}
+"""By what a step is bound by; what computes is shortened by faster GPUs, which cost money."""
+
 _DECISIVE = {
     "Failed": "Failed",
     "Stalled": "Stalled",
@@ -63,6 +71,15 @@ def _why(job: Job) -> Iterable[str]:
         yield f"The operator reports {job.state} and no reason."
 
 
+def _step(job: Job) -> Iterable[str]:
+    """What would make its steps shorter, of a job that takes some."""
+    if job.profile is None or job.profile.from_job or job.state != "Running":
+        return
+    advice = _SHORTER.get(job.profile.bound)
+    if advice is not None:
+        yield advice
+
+
 def _decisive(job: Job) -> Condition | None:
     named = _DECISIVE.get(job.state)
     if named is not None:
@@ -96,6 +113,7 @@ def _remedies(job: Job, troubled: Iterable[Worker]) -> Iterable[str]:
     placed = job.condition("Placed")
     if placed is not None and placed.reason == "Unsatisfiable":
         yield SMALLER
+    yield from _step(job)
     yield from _endings(troubled)
 
 

@@ -47,6 +47,22 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """What a step is made of; decimal numbers, None is unknown."""
+
+    bound: str
+    step_seconds: Decimal | None
+    compute_fraction: Decimal | None
+    communication_fraction: Decimal | None
+    data_wait_fraction: Decimal | None
+    memory_per_worker: str
+    mfu: Decimal | None
+    source: str
+    from_job: str
+    """The job that it was measured in; empty where it is this one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """A candidate that was not chosen."""
 
@@ -124,6 +140,7 @@ class Job:
     start_time: datetime | None
     completion_time: datetime | None
     progress: Progress | None
+    profile: Profile | None
     placement: Placement | None
     cost: Cost | None
     restarts: int
@@ -212,6 +229,7 @@ def job(content: Json) -> Job:
         start_time=status.moment("startTime"),
         completion_time=status.moment("completionTime"),
         progress=_progress(status.at("progress")),
+        profile=_profile(status.at("profile")),
         placement=_placement(status.at("placement")),
         cost=_cost(status.at("cost")),
         restarts=status.number("goodput", "restarts"),
@@ -283,6 +301,22 @@ def _progress(part: Document) -> Progress | None:
         samples_per_second=part.text("samplesPerSecond"),
         metrics=part.pairs("metrics"),
         last_report_time=part.moment("lastReportTime"),
+    )
+
+
+def _profile(part: Document) -> Profile | None:
+    if not part:
+        return None
+    return Profile(
+        bound=part.text("bound"),
+        step_seconds=part.decimal("stepSeconds"),
+        compute_fraction=part.decimal("computeFraction"),
+        communication_fraction=part.decimal("communicationFraction"),
+        data_wait_fraction=part.decimal("dataWaitFraction"),
+        memory_per_worker=part.text("memoryPerWorker"),
+        mfu=part.decimal("mfu"),
+        source=part.text("source"),
+        from_job=part.text("fromJob"),
     )
 
 

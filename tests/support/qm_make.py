@@ -76,6 +76,7 @@ def running_status(**changes: Any) -> Json:
             "metrics": {"accuracy": "0.93"},
             "lastReportTime": before(2),
         },
+        "profile": profile(),
         "placement": {
             "accelerator": "NVIDIA-A100-SXM4-80GB",
             "nodes": ["node-1", "node-2"],
@@ -97,6 +98,30 @@ def running_status(**changes: Any) -> Json:
         },
         "goodput": {"restarts": 1, "interruptions": 1},
         "checkpoint": {"step": 200, "time": before(60), "uri": "pvc://digits-artifacts/digits"},
+        **changes,
+    }
+
+
+def profile(**changes: Any) -> Json:
+    return {
+        "bound": "Compute",
+        "stepSeconds": "0.0384",
+        "computeFraction": "0.712",
+        "communicationFraction": "0.210",
+        "dataWaitFraction": "0.078",
+        "samplesPerSecond": "812.5",
+        "arithmeticIntensity": "34.71",
+        "flopsPerStep": "1260896256",
+        "memoryTrafficPerStep": "36326960",
+        "synchronisedPerStep": "2782640",
+        "memoryPerWorker": "718Mi",
+        "memoryKind": "Device",
+        "processes": 2,
+        "precision": "BF16",
+        "accelerator": "NVIDIA-A100-SXM4-80GB",
+        "source": "Measured",
+        "fromJob": "",
+        "fingerprint": "c1bc4abdb0cba9c8",
         **changes,
     }
 

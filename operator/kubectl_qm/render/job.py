@@ -11,11 +11,15 @@ from rich.text import Text
 from kubectl_qm import money
 from kubectl_qm.render.facts import conditions_table, workers_table
 from kubectl_qm.render.look import CARE, DIM, STRONG, Look, ago, remaining, span, state_style
-from kubectl_qm.views import Condition, Cost, Job, Placement, Progress
+from kubectl_qm.views import Condition, Cost, Job, Placement, Profile, Progress
 from kubectl_qm.workers import Worker
+from quartermaster.decide import bound
 
 BAR = 30
 """Length of the bar on the page [columns]."""
+
+LONGEST_STEP_S = 10**9
+"""What a status says beyond that is no time of a step [s]."""
 
 _ALWAYS = {"Placed", "Running"}
 """Conditions that say something even when they are false."""
@@ -92,6 +96,8 @@ def _facts(job: Job, now: datetime, look: Look) -> RenderableType:
 def _sections(job: Job, now: datetime, look: Look) -> Iterable[tuple[str, list[Text]]]:
     if job.progress:
         yield "Progress", _progress(job, job.progress, now, look)
+    if job.profile and (step := step_sentence(job.profile)):
+        yield "Step", _lines([step, _step_details(job.profile, look)])
     if job.placement:
         yield "Placement", _placement(job.placement, look)
     yield "Cost", [_cost(job, look)]
@@ -124,6 +130,29 @@ def _progress(job: Job, progress: Progress, now: datetime, look: Look) -> list[T
         f"reported {ago(progress.last_report_time, now)} ago" if progress.last_report_time else "",
     )
     return [bar, *_lines([steps, measured])]
+
+
+def step_sentence(profile: Profile) -> str:
+    """`38 ms: compute 71 %, communication 21 %, data wait 8 %: compute-bound`; empty if unknown."""
+    parts = (
+        profile.compute_fraction,
+        profile.communication_fraction,
+        profile.data_wait_fraction,
+    )
+    known = [float(part) for part in parts if part is not None and 0 <= part <= 1]
+    step = profile.step_seconds
+    if step is None or not 0 < step < LONGEST_STEP_S or len(known) < len(parts):
+        return ""
+    return bound.sentence(float(step), bound.Shares(*known), profile.bound)
+
+
+def _step_details(profile: Profile, look: Look) -> str:
+    return _joined(
+        look,
+        f"{100 * profile.mfu:.0f} % of the GPU's peak" if profile.mfu is not None else "",
+        f"{profile.memory_per_worker} a worker at most" if profile.memory_per_worker else "",
+        f"measured in job {profile.from_job}" if profile.from_job else "",
+    )
 
 
 def _rounded(number: str) -> str:

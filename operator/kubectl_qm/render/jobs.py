@@ -69,11 +69,16 @@ def _placed(job: Job, field: str) -> str:
 
 def _wide(jobs: Sequence[Job]) -> list[Column]:
     return [
-        Column("POOL", [_placed(job, "pool") for job in jobs], rank=8),
-        Column("RESTARTS", [str(job.restarts) for job in jobs], rank=9, right=True),
-        Column("QUEUE", [job.queue or NOTHING for job in jobs], rank=10),
-        Column("NODES", [_nodes(job) for job in jobs], rank=11),
+        Column("BOUND", [_bound(job) for job in jobs], rank=8),
+        Column("POOL", [_placed(job, "pool") for job in jobs], rank=9),
+        Column("RESTARTS", [str(job.restarts) for job in jobs], rank=10, right=True),
+        Column("QUEUE", [job.queue or NOTHING for job in jobs], rank=11),
+        Column("NODES", [_nodes(job) for job in jobs], rank=12),
     ]
+
+
+def _bound(job: Job) -> str:
+    return job.profile.bound.lower() if job.profile and job.profile.bound else NOTHING
 
 
 def _nodes(job: Job) -> str:

@@ -23,6 +23,24 @@ def test_a_running_job_is_where_it_is_for_the_reason_of_its_placement() -> None:
     assert answer.remedies == ()
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"), [("Input", "wait for data"), ("Communication", "wait for other workers")]
+)
+def test_a_running_job_that_waits_is_told_what_would_shorten_its_steps(
+    kind: str, words: str
+) -> None:
+    answer = explained(status=make.running_status(profile=make.profile(bound=kind)))
+    assert len(answer.remedies) == 1
+    assert words in answer.remedies[0]
+
+
+def test_nothing_is_advised_from_another_jobs_steps_or_before_ones_own() -> None:
+    borrowed = make.profile(bound="Input", fromJob="other")
+    assert explained(status=make.running_status(profile=borrowed)).remedies == ()
+    waiting = make.waiting_status(profile=make.profile(bound="Input"))
+    assert explained(status=waiting).remedies == ()
+
+
 def test_a_job_that_nobody_looked_at_points_to_the_operator() -> None:
     answer = explained()
     assert answer.why == ("The operator has not looked at this job yet.",)

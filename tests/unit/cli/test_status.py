@@ -120,3 +120,37 @@ def test_markup_in_a_status_is_text() -> None:
     screen = Screen(MemoryCluster(jobs=[make.training_job(status=status)]))
     screen.run("explain", "digits")
     assert "[red]no[/red] [/] :smile:" in screen.out
+
+
+def page(**profile: object) -> str:
+    status = make.running_status(profile=make.profile(**profile))
+    screen = Screen(MemoryCluster(jobs=[make.training_job(status=status)]), width=120)
+    screen.run("status", "digits")
+    return screen.out
+
+
+def test_a_profile_of_another_job_says_so() -> None:
+    assert "measured in job earlier" in page(fromJob="earlier")
+    assert "measured in job" not in page()
+
+
+def test_a_known_peak_is_told_as_a_share_of_it() -> None:
+    assert "42 % of the GPU's peak" in page(mfu="0.4199")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"stepSeconds": "1e400"},
+        {"stepSeconds": "0"},
+        {"stepSeconds": None},
+        {"computeFraction": "-1"},
+        {"dataWaitFraction": "x"},
+        {"communicationFraction": "1e999"},
+    ],
+    ids=str,
+)
+def test_a_profile_that_cannot_be_has_no_line(odd: dict[str, object]) -> None:
+    shown = page(**odd)
+    assert "Step  " not in shown
+    assert "digits" in shown
