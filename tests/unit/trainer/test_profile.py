@@ -1,5 +1,6 @@
 """What a step is made of: counted against torch's own counter, timed by a clock that we set."""
 
+import gc
 import json
 from collections.abc import Callable
 from dataclasses import astuple
@@ -10,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.flop_counter import FlopCounterMode
 
 from qm_trainer import zoo
@@ -82,6 +84,35 @@ def test_one_process_sends_nothing() -> None:
         backward(layer, torch.rand(2, 4))
     sgd = torch.optim.SGD(layer.parameters())
     assert cost.of_step(meter, layer, sgd, processes=1).synchronised == 0
+
+
+class Watched(Meter):
+    """Remembers what it was shown without keeping it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__(module)
+        self.shown: list[StorageWeakRef] = []
+
+    def _keep(self, saved: Tensor) -> Tensor:
+        self.shown.append(StorageWeakRef(saved.untyped_storage()))
+        return super()._keep(saved)
+
+
+def test_a_counted_step_leaves_no_activation_behind() -> None:
+    """One that stayed would be a GPU's memory for the whole run."""
+    layers = [nn.Linear(64, 32), nn.ReLU(), nn.Sigmoid(), nn.BatchNorm1d(32), nn.Softmax(1)]
+    model = nn.Sequential(*layers)
+    own = [*model.parameters(), *model.buffers()]
+    stays = {StorageWeakRef(tensor.untyped_storage()).cdata for tensor in own}
+    gc.disable()
+    try:
+        with Watched(model) as meter:
+            model(torch.rand(16, 64)).exp().sum().backward()
+        left = [seen for seen in meter.shown if not seen.expired() and seen.cdata not in stays]
+    finally:
+        gc.enable()
+    assert len(meter.shown) > 6
+    assert not left
 
 
 def test_a_formula_that_fails_does_not_end_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
