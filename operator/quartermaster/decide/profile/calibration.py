@@ -47,6 +47,8 @@ class Calibration:
 
 
 FIELDS = tuple(field.name for field in fields(Calibration))
+KERNELS = FIELDS[:4]
+"""Those of a GPU's peak FLOP/s."""
 SHARES = FIELDS[:8]
 """Those that cannot be above 1."""
 

@@ -7,6 +7,10 @@ SENSITIVE = 0.7
 ten hours of its GPUs are spent waiting for the network."""
 
 
+INDIFFERENCE = 0.05
+"""Predictions that differ by less than this are not told apart: measured steps scatter by more."""
+
+
 def classify(step: StepTime) -> Bound:
     """The part that takes the longest; at a tie the one that is named first in Bound."""
     parts = step.parts()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from quartermaster.decide.profile.calibration import DECLARED, FIELDS, Calibration
+from quartermaster.decide.profile.calibration import DECLARED, Calibration
 from quartermaster.decide.profile.classify import classify, kept, shares, wants_packing
 from quartermaster.decide.profile.fit import Observation, fit
 from quartermaster.decide.profile.step import step_time
@@ -106,9 +106,12 @@ def test_a_fit_holds_what_the_measurements_say_nothing_of() -> None:
     found = fit(seen)
     assert found is not None
     assert found.convolution < DECLARED.convolution
-    untouched = {"matmul", "recurrent", "lookup", "link", "bus", "network", "hop_seconds"}
-    for name in untouched & set(FIELDS):
+    for name in ("memory", "link", "bus", "network", "hop_seconds"):
         assert getattr(found, name) == pytest.approx(getattr(DECLARED, name), rel=0.01)
+    # A peak that convolutions miss is missed by other kernels too, if by less.
+    for name in ("matmul", "recurrent"):
+        assert found.convolution / DECLARED.convolution < 0.75
+        assert 0.75 < getattr(found, name) / getattr(DECLARED, name) < 0.9
 
 
 def test_one_wild_run_does_not_bend_the_constants() -> None:
