@@ -70,3 +70,14 @@ def profile(**more: Any) -> JobProfile:
         "kernel": Kernel.CONVOLUTION,
     }
     return JobProfile(**(told | more))
+
+
+INSTANCES = {
+    it.name: it
+    for it in (
+        instance("g4dn.12xlarge", T4, 4, 50, linked=False),
+        instance("g6.48xlarge", L4, 8, 100, linked=False),
+        instance("p4d.24xlarge", A100, 8, 400),
+        instance("p5.48xlarge", H100, 8, 3200),
+    )
+}

@@ -69,6 +69,14 @@ class TopologyMode(StrEnum):
     UNCONSTRAINED = "Unconstrained"
 
 
+class Objective(StrEnum):
+    """What a place is chosen by."""
+
+    COST = "Cost"
+    TIME = "Time"
+    BALANCED = "Balanced"
+
+
 class Model(ApiModel):
     """What is trained."""
 
@@ -241,6 +249,10 @@ class Placement(ApiModel):
     """ComputePools that may be used; empty means any."""
     topology: Topology = Topology()
     """How near to each other the workers have to be."""
+    objective: Objective = Objective.BALANCED
+    """`Cost` takes the least money to finish, `Time` the least time, `Balanced` the least product.
+
+    It decides where it is known how fast the job would be; elsewhere the price per hour does."""
 
 
 CLASS_OR_URI = Rule(

@@ -109,6 +109,8 @@ class PlacementStatus(ApiModel):
     """The narrowest level in which the whole gang lies; empty when it spans domains."""
     reason: Annotated[str, Field(max_length=1024)] = ""
     """One sentence for the person who waits."""
+    predicted_step_seconds: Decimal9 | None = None
+    """What a training step should take there, a decimal string [s]; unset while that is unknown."""
     rejected: Annotated[list[Rejected], Field(max_length=5)] = Field(default_factory=list)
     """What was weighed and not chosen."""
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from quartermaster.domain.cluster import Capacity, Toleration
+from quartermaster.domain.profile import Bound
 
 
 class Refusal(StrEnum):
@@ -45,6 +46,10 @@ class Placed:
     reason: str
     topology_level: str = ""
     rejected: tuple[RejectedCandidate, ...] = ()
+    predicted_step_seconds: float | None = None
+    """What a step should take there [s]; None where that is not known."""
+    bound: Bound | None = None
+    """What takes the longest of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing_extensions import override
 
 from quartermaster.domain.cluster import Capacity, Toleration
+from quartermaster.domain.profile import JobProfile
 from quartermaster.domain.resources import Resources
 
 
@@ -16,6 +17,14 @@ class TopologyMode(StrEnum):
     REQUIRED = "Required"
     PREFERRED = "Preferred"
     UNCONSTRAINED = "Unconstrained"
+
+
+class Objective(StrEnum):
+    """What a place is chosen by, where it is known how fast the job would be there."""
+
+    COST = "Cost"
+    TIME = "Time"
+    BALANCED = "Balanced"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,6 +63,10 @@ class Gang:
     """The label that names the domain; None takes the pools' levels."""
     tolerations: tuple[Toleration, ...] = ()
     """Taints that the worker pods pass on their own."""
+    objective: Objective = Objective.BALANCED
+    """What a place is chosen by where the profile is known."""
+    profile: JobProfile | None = None
+    """What a step of the job costs; None: not known, so that speed is not weighed."""
 
     @property
     def size(self) -> int:

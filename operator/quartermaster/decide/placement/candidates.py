@@ -6,17 +6,27 @@ the cheapest places first is optimal; between places of equal price the fewest n
 the last workers go where they leave the least behind (best fit), so that whole nodes stay whole.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
-from itertools import groupby
+from itertools import combinations, groupby
 
 from quartermaster.decide.placement.fit import Slot
 from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.workload import Gang, TopologyMode
 
 Labels = Mapping[str, str]
+Ranks = Mapping[str, int]
+"""Nodes by name: 0 for the cheapest, equal for equal prices, the last for unknown ones. Fractions
+are exact, and slow to compare."""
+
+SUBSETS = 4
+"""Up to so many GPU models every mixture of them is looked at: eleven."""
+
+
+Places = tuple[tuple[Slot, int], ...]
+"""Nodes and how many workers each takes."""
 
 
 class Mixture(IntEnum):
@@ -36,12 +46,19 @@ class Kind:
     """None for any."""
     capacity: Capacity | None = None
     """None for any."""
+    instance_type: str | None = None
+    """None for any."""
+    among: tuple[str, ...] = ()
+    """GPU models that may be mixed; empty for any."""
 
     def covers(self, slot: Slot) -> bool:
         """Whether a node is of this kind."""
-        return self.accelerator in (None, slot.node.accelerator) and self.capacity in (
-            None,
-            slot.node.capacity,
+        node = slot.node
+        return (
+            self.accelerator in (None, node.accelerator)
+            and self.capacity in (None, node.capacity)
+            and self.instance_type in (None, node.instance_type)
+            and (not self.among or node.accelerator in self.among)
         )
 
 
@@ -62,7 +79,7 @@ class Candidate:
     domain: Domain
     breadth: int
     """0 for the narrowest level, more for wider ones."""
-    places: tuple[tuple[Slot, int], ...]
+    places: Places
     """Nodes and how many workers each takes."""
     wanted: int
     """Workers to be placed [count]."""
@@ -87,6 +104,11 @@ class Candidate:
             total += slot.rate * count
         return total
 
+    @property
+    def untouched(self) -> int:
+        """Nodes on which nothing ran so far, of those that it takes [count]."""
+        return sum(slot.free == slot.whole for slot, _ in self.places)
+
 
 def kinds(slots: Iterable[Slot]) -> list[Kind]:
     """The kinds among these nodes, in a fixed order."""
@@ -101,17 +123,106 @@ def kinds(slots: Iterable[Slot]) -> list[Kind]:
     return uniform + both + ([Kind(Mixture.MODELS)] if len(models) > 1 else [])
 
 
-def enumerate_candidates(
-    gang: Gang, slots: Sequence[Slot], anchors: Sequence[Labels] = ()
-) -> list[Candidate]:
-    """Every kind in every domain, the fitting and the unfitting."""
-    free = [slot for slot in slots if slot.free > 0]
-    return [
-        Candidate(kind, domain, breadth, _pack(members, gang.size), gang.size)
-        for domain, breadth, inside in domains(gang, free, anchors)
-        for kind in kinds(inside)
-        if (members := [slot for slot in inside if kind.covers(slot)])
+def finer_kinds(slots: Iterable[Slot], fastest_first: Sequence[str]) -> list[Kind]:
+    """Kinds that only differ in speed: machine types of one GPU model, mixtures of a few models.
+
+    Args:
+        slots: Nodes that may be used.
+        fastest_first: The GPU models whose speed is known.
+    """
+    seen = sorted({(s.node.accelerator, s.node.capacity, s.node.instance_type) for s in slots})
+    types = [
+        Kind(Mixture.UNIFORM, model, capacity, name)
+        for model, capacity, name in seen
+        if sum(1 for other in seen if other[:2] == (model, capacity)) > 1
     ]
+    models = {model for model, _, _ in seen}
+    known = [model for model in fastest_first if model in models]
+    sets = (
+        [subset for size in range(2, len(known) + 1) for subset in combinations(known, size)]
+        if len(known) <= SUBSETS
+        # A GPU may be slow and well connected, but with many models only the slow are left out.
+        else [tuple(known[:size]) for size in range(2, len(known) + 1)]
+    )
+    return types + [
+        Kind(Mixture.MODELS, among=subset) for subset in sets if len(subset) < len(models)
+    ]
+
+
+def enumerate_candidates(
+    gang: Gang,
+    slots: Sequence[Slot],
+    anchors: Sequence[Labels] = (),
+    fastest_first: Sequence[str] | None = None,
+) -> list[Candidate]:
+    """Every kind in every domain, the fitting and the unfitting.
+
+    Args:
+        gang: Who wants a place.
+        slots: Nodes that it may use.
+        anchors: As in `domains`.
+        fastest_first: The GPU models whose speed is known; None: speed is not weighed, and of each
+            kind there is only the cheapest gang on the fewest nodes. Otherwise there is more than
+            one shape of each.
+    """
+    free = [slot for slot in slots if slot.free > 0]
+    prices = _ranks(free)
+    found: list[Candidate] = []
+    for domain, breadth, inside in domains(gang, free, anchors):
+        finer = [] if fastest_first is None else finer_kinds(inside, fastest_first)
+        typed = {(kind.accelerator, kind.capacity) for kind in finer if kind.instance_type}
+        for kind in kinds(inside) + finer:
+            if members := [slot for slot in inside if kind.covers(slot)]:
+                packings = [_pack(members, gang.size, prices)]
+                if fastest_first is not None:
+                    packings += _shapes(members, gang.size, prices)
+                # Nodes have no hash: the same places are told by names and counts.
+                distinct = {tuple((s.node.name, n) for s, n in p): p for p in packings}
+                found += [
+                    Candidate(
+                        kind if fastest_first is None else _narrowed(kind, places, typed),
+                        domain,
+                        breadth,
+                        places,
+                        gang.size,
+                    )
+                    for places in distinct.values()
+                ]
+    return found
+
+
+def _narrowed(kind: Kind, places: Places, typed: Container[object]) -> Kind:
+    """A mixture that came out equal is none; `typed` are kinds of more than one machine type."""
+    nodes = [slot.node for slot, _ in places]
+    models = sorted({node.accelerator for node in nodes})
+    capacities = {node.capacity for node in nodes}
+    types = {node.instance_type for node in nodes}
+    if len(models) > 1:
+        return Kind(Mixture.MODELS, among=tuple(models))
+    if len(capacities) > 1:
+        return Kind(Mixture.CAPACITIES, models[0])
+    equal = (models[0], capacities.pop())
+    tells = kind.instance_type or (len(types) == 1 and equal in typed)
+    return Kind(Mixture.UNIFORM, *equal, types.pop() if tells else None)
+
+
+def _ranks(slots: Iterable[Slot]) -> Ranks:
+    by_price = sorted(slots, key=lambda slot: (slot.rate is None, slot.rate or 0))
+    groups = groupby(by_price, key=lambda slot: slot.rate)
+    return {slot.node.name: rank for rank, (_, group) in enumerate(groups) for slot in group}
+
+
+def _shapes(slots: Sequence[Slot], wanted: int, prices: Ranks) -> Iterator[Places]:
+    """Other shapes that hold the whole gang: what is broken first, fewer nodes, fewer on a node."""
+    if sum(slot.free for slot in slots) < wanted:
+        return
+    yield _pack(slots, wanted, prices, broken_first=True)
+    one_price = len({prices[slot.node.name] for slot in slots}) == 1
+    for most in range(min(wanted, max(slot.free for slot in slots)), 0, -1):
+        if sum(min(slot.free, most) for slot in slots) >= wanted:
+            yield _pack(slots, wanted, prices, most=most)
+            if not one_price:
+                yield _pack_densely(slots, wanted, prices, most)
 
 
 def domains(
@@ -150,33 +261,55 @@ def _levels(gang: Gang, slots: Iterable[Slot]) -> list[str]:
     return list(seen)
 
 
-def _pack(slots: Iterable[Slot], wanted: int) -> tuple[tuple[Slot, int], ...]:
+def _pack(
+    slots: Iterable[Slot],
+    wanted: int,
+    prices: Ranks,
+    *,
+    most: int | None = None,
+    broken_first: bool = False,
+) -> Places:
+    def alike(slot: Slot) -> tuple[int, bool]:
+        return prices[slot.node.name], broken_first and slot.free == slot.whole
+
     places: list[tuple[Slot, int]] = []
-    by_price = sorted(
-        slots, key=lambda slot: (slot.rate is None, slot.rate or 0, -slot.free, slot.node.name)
-    )
-    for _, group in groupby(by_price, key=lambda slot: slot.rate):
+    by_price = sorted(slots, key=lambda slot: (*alike(slot), -slot.free, slot.node.name))
+    for _, group in groupby(by_price, key=alike):
         if wanted == 0:
             break
-        taken = _fill(list(group), wanted)
+        taken = _fill(list(group), wanted, most or wanted)
         wanted -= sum(count for _, count in taken)
         places.extend(taken)
     return tuple(places)
 
 
-def _fill(largest_first: Sequence[Slot], wanted: int) -> list[tuple[Slot, int]]:
+def _pack_densely(slots: Iterable[Slot], wanted: int, prices: Ranks, most: int) -> Places:
+    """The fewest nodes whatever they cost, of these the cheapest; the dearest takes the rest."""
+    by_room = sorted(
+        slots,
+        key=lambda slot: (-min(slot.free, most), prices[slot.node.name], slot.node.name),
+    )
+    count, room = 0, 0
+    while room < wanted:
+        room += min(by_room[count].free, most)
+        count += 1
+    return _pack(by_room[:count], wanted, prices, most=most)
+
+
+def _fill(largest_first: Sequence[Slot], wanted: int, most: int) -> list[tuple[Slot, int]]:
     """Fill equally dear nodes, the largest first; the rest goes to the smallest that holds it."""
     taken: list[tuple[Slot, int]] = []
     for position, slot in enumerate(largest_first):
         if wanted == 0:
             break
-        if slot.free > wanted:
+        room = min(slot.free, most)
+        if room >= wanted:
             snug = min(
                 (other for other in largest_first[position:] if other.free >= wanted),
                 key=lambda other: (other.free, other.node.name),
             )
             taken.append((snug, wanted))
             return taken
-        taken.append((slot, slot.free))
-        wanted -= slot.free
+        taken.append((slot, room))
+        wanted -= room
     return taken

@@ -1,6 +1,6 @@
-"""Which nodes a gang gets. See ADR-0003 for what is weighed, and what is left to the profiles."""
+"""Which nodes a gang gets. See ADR-0003 and ADR-0008 for what is weighed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from quartermaster.decide.placement import explain, fit
 from quartermaster.decide.placement.candidates import (
@@ -10,16 +10,26 @@ from quartermaster.decide.placement.candidates import (
     enumerate_candidates,
 )
 from quartermaster.decide.placement.fit import LASTING, Slot
+from quartermaster.decide.placement.forecast import fastest_first, known_slots
+from quartermaster.decide.placement.rank import best, one_of_each, weigh
+from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Assignment, Decision, Placed, Refusal, Waiting
 from quartermaster.domain.workload import Gang
 
 
-def choose(gang: Gang, snapshot: Snapshot) -> Decision:
-    """The whole gang on the cheapest nodes that fit, near together where that is free; or why not.
+def choose(gang: Gang, snapshot: Snapshot, hardware: Hardware = NOTHING_KNOWN) -> Decision:
+    """The whole gang on the best nodes that fit; or why not.
 
-    Equal GPUs come before mixed ones, then the price, then the narrower topology domain, then fewer
-    nodes, then names: the same input has the same answer, whatever the order of the nodes.
+    Where it is known what a step of the job takes, the gang's objective decides: cost to finish,
+    time to finish, or their product. Elsewhere equal GPUs come before mixed ones, then the price,
+    then the narrower topology domain, then fewer nodes, then names. The same input has the same
+    answer, whatever the order of the nodes.
+
+    Args:
+        gang: Who wants a place; its profile says what a step costs.
+        snapshot: What there is.
+        hardware: What is known of GPU models and machine types.
     """
     missing = [name for name in gang.pools if name not in {pool.name for pool in snapshot.pools}]
     if missing:
@@ -28,43 +38,41 @@ def choose(gang: Gang, snapshot: Snapshot) -> Decision:
         return Waiting(Refusal.NO_SUCH_POOL, message)
     slots, refused = fit.slots(gang, snapshot)
     anchors = [node.labels for node in snapshot.nodes if node.name in gang.held]
-    candidates = enumerate_candidates(gang, slots, anchors)
-    fitting = [candidate for candidate in candidates if candidate.fits]
+    weighed = weigh(gang, _candidates(gang, slots, anchors, hardware), hardware)
+    fitting = [it for it in weighed if it.candidate.fits]
     if not fitting:
         may_come = any(reason not in LASTING for reason in refused)
         lasting = not (may_come or _could_ever_fit(gang, slots, anchors))
         return Waiting(
             refusal=Refusal.UNSATISFIABLE if lasting else Refusal.NO_CAPACITY,
             message=explain.why_waiting(gang, slots, refused),
-            rejected=explain.rejected(None, candidates, gang),
+            rejected=explain.rejected(None, one_of_each(weighed, None, 0), gang),
         )
-    chosen = min(fitting, key=_rank)
-    others = [candidate for candidate in candidates if candidate is not chosen]
+    chosen = best(fitting, hardware.indifference)
+    others = one_of_each(weighed, chosen, hardware.indifference)
+    told = chosen.forecast
     return Placed(
-        assignments=_assign(gang, chosen),
-        reason=explain.why_chosen(chosen, _distinct(chosen, others), gang),
-        topology_level=chosen.domain.level,
+        assignments=_assign(gang, chosen.candidate),
+        reason=explain.why_chosen(chosen, others, gang),
+        topology_level=chosen.candidate.domain.level,
         rejected=explain.rejected(chosen, others, gang),
+        predicted_step_seconds=None if told is None else told.step.total,
+        bound=None if told is None else told.bound,
     )
 
 
-def _rank(candidate: Candidate) -> tuple[object, ...]:
-    rate = candidate.rate
-    return (
-        candidate.kind.mixture,
-        rate is None,
-        rate or 0,
-        candidate.breadth,
-        len(candidate.places),
-        candidate.domain.value,
-        tuple(slot.node.name for slot, _ in candidate.places),
-    )
-
-
-def _distinct(chosen: Candidate, others: Iterable[Candidate]) -> list[Candidate]:
-    """Other candidates that are not the chosen places seen through a wider domain or kind."""
-    own = {(slot.node.name, count) for slot, count in chosen.places}
-    return [other for other in others if {(slot.node.name, n) for slot, n in other.places} != own]
+def _candidates(
+    gang: Gang, slots: Sequence[Slot], anchors: Sequence[Labels], hardware: Hardware
+) -> list[Candidate]:
+    models = [] if gang.profile is None else fastest_first(gang.profile, slots, hardware)
+    if not models:
+        return enumerate_candidates(gang, slots, anchors)
+    known = known_slots(slots, models, hardware)
+    found = enumerate_candidates(gang, slots, anchors, models)
+    if 0 < len(known) < len(slots):
+        # One unknown node makes a whole combination unknown, so there are those without it too.
+        found += enumerate_candidates(gang, known, anchors, models)
+    return found
 
 
 def _could_ever_fit(gang: Gang, slots: Sequence[Slot], anchors: Sequence[Labels]) -> bool:

@@ -1,70 +1,34 @@
 """Decisions in words, for the person who waits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
+from quartermaster.decide.placement import comparison
 from quartermaster.decide.placement.candidates import Candidate, Mixture
 from quartermaster.decide.placement.fit import LASTING, NodeRefusal, Slot
-from quartermaster.domain.cluster import Capacity
+from quartermaster.decide.placement.naming import describe, price, worker_needs
+from quartermaster.decide.placement.rank import Weighed
 from quartermaster.domain.decision import RejectedCandidate
 from quartermaster.domain.workload import Gang, TopologyMode
-from quartermaster.units import usd
 
 MAX_REJECTED = 5
-_CAPACITY_WORDS = {Capacity.SPOT: "spot", Capacity.ON_DEMAND: "on-demand", Capacity.UNKNOWN: ""}
 
 
-def worker_needs(gang: Gang) -> str:
-    """What is asked for: `2 workers of 1 GPU, 1 CPU, 4.0 GiB`."""
-    per = gang.per_worker
-    gpus = f"{per.gpus} GPU{'s' if per.gpus != 1 else ''}, " if per.gpus else ""
-    workers = f"{gang.size} worker{'s' if gang.size != 1 else ''}"
-    return f"{workers} of {gpus}{per.cpu_m / 1000:g} CPU, {per.memory / 2**30:.3g} GiB"
-
-
-def describe(candidate: Candidate, gang: Gang) -> str:
-    """A candidate in short: `2 x Tesla-T4 spot in us-east-1b`."""
-    kind = candidate.kind
-    if candidate.kind.mixture is Mixture.MODELS:
-        what = _mixture(candidate, gang) or "any GPU models together"
-    else:
-        what = _what(candidate.wanted, gang, kind.accelerator or "", kind.capacity)
-    where = f" in {candidate.domain.value}" if candidate.domain.value else ""
-    return f"{what}{where}"
-
-
-def _mixture(candidate: Candidate, gang: Gang) -> str:
-    counts: dict[tuple[str, Capacity], int] = {}
-    for slot, count in candidate.places:
-        key = (slot.node.accelerator, slot.node.capacity)
-        counts[key] = counts.get(key, 0) + count
-    return " + ".join(
-        _what(count, gang, model, capacity) for (model, capacity), count in sorted(counts.items())
-    )
-
-
-def _what(workers: int, gang: Gang, accelerator: str, capacity: Capacity | None) -> str:
-    number = workers * max(1, gang.per_worker.gpus)
-    words = [
-        f"{number} x {accelerator or 'CPU worker'}",
-        _CAPACITY_WORDS.get(capacity, "") if capacity else "mixed",
-    ]
-    return " ".join(word for word in words if word)
-
-
-def price(rate: Fraction | None) -> str:
-    """A gang's price in words."""
-    return "price unknown" if rate is None else f"{usd(rate, 3)} USD/h"
-
-
-def why_chosen(chosen: Candidate, others: Iterable[Candidate], gang: Gang) -> str:
+def why_chosen(chosen: Weighed, others: Sequence[Weighed], gang: Gang) -> str:
     """One sentence on the chosen candidate and what spoke for it."""
-    nodes = len(chosen.places)
-    parts = [
-        f"{describe(chosen, gang)} on {nodes} node{'s' if nodes != 1 else ''}, {price(chosen.rate)}"
-    ]
-    parts.append(_deciding_point(chosen, [other for other in others if other.fits]))
-    if not chosen.domain.level and gang.topology is TopologyMode.PREFERRED and nodes > 1:
+    candidate = chosen.candidate
+    nodes = len(candidate.places)
+    on = f"on {nodes} node{'s' if nodes != 1 else ''}"
+    distinct = [it for it in others if _places(it.candidate) != _places(candidate)]
+    parts = [f"{describe(candidate, gang)} {on}, {price(candidate.rate)}"]
+    fitting = [it.candidate for it in distinct if it.candidate.fits]
+    if chosen.cost is None:
+        parts.append(_deciding_point(candidate, fitting))
+    else:
+        parts.append(comparison.deciding_point(chosen, distinct, gang))
+    if chosen.forecast is not None:
+        parts.append(comparison.bound(chosen, distinct, gang))
+    if not candidate.domain.level and gang.topology is TopologyMode.PREFERRED and nodes > 1:
         parts.append("spans topology domains")
     return "; ".join(part for part in parts if part)
 
@@ -85,35 +49,49 @@ def _deciding_point(chosen: Candidate, fitting: list[Candidate]) -> str:
 
 
 def rejected(
-    chosen: Candidate | None, others: Iterable[Candidate], gang: Gang
+    chosen: Weighed | None, others: Iterable[Weighed], gang: Gang
 ) -> tuple[RejectedCandidate, ...]:
     """Up to five other candidates, one for each kind, with the number that spoke against it."""
-    best: dict[str, Candidate] = {}
+    found: dict[str, Weighed] = {}
     for other in others:
-        if chosen is not None and _places(other) == _places(chosen):
+        places = _places(other.candidate)
+        if chosen is not None and places == _places(chosen.candidate):
             continue
         # The same nodes seen through a wider domain are no second candidate.
-        text = next((t for t, o in best.items() if _places(o) == _places(other)), "")
-        if not text:
-            best[describe(other, gang)] = other
-    ranked = sorted(
-        best.items(),
-        key=lambda item: (not item[1].fits, -item[1].placed, item[1].rate or 0, item[0]),
-    )
+        if not any(_places(it.candidate) == places for it in found.values()):
+            found[describe(other.candidate, gang)] = other
+    ranked = sorted(found.items(), key=lambda item: (*_likeness(item[1]), item[0]))
     return tuple(
-        RejectedCandidate(text[:256], _against(other, chosen))
+        RejectedCandidate(text[:256], _against(other, chosen)[:512])
         for text, other in ranked[:MAX_REJECTED]
     )
+
+
+def _likeness(other: Weighed) -> tuple[bool, int, bool, bool, float | Fraction]:
+    """The whole gangs first, of these what is known, of these equal GPUs, then the least cost."""
+    candidate = other.candidate
+    known = other.cost is not None
+    mixed = known and candidate.kind.mixture is Mixture.MODELS
+    value = (candidate.rate or 0) if other.cost is None else other.cost
+    return (not candidate.fits, -candidate.placed, not known, mixed, value)
 
 
 def _places(candidate: Candidate) -> frozenset[tuple[str, int]]:
     return frozenset((slot.node.name, count) for slot, count in candidate.places)
 
 
-def _against(other: Candidate, chosen: Candidate | None) -> str:
-    if not other.fits:
-        return f"only {other.placed} of {other.wanted} workers fit now"
-    if chosen is None or chosen.rate is None:
+def _against(other: Weighed, chosen: Weighed | None) -> str:
+    if not other.candidate.fits:
+        return f"only {other.candidate.placed} of {other.candidate.wanted} workers fit now"
+    if chosen is None:
+        return "farther apart"
+    if chosen.forecast is not None:
+        return comparison.against(other, chosen)
+    return _dearer(other.candidate, chosen.candidate)
+
+
+def _dearer(other: Candidate, chosen: Candidate) -> str:
+    if chosen.rate is None:
         return "farther apart"
     if other.rate is None:
         return "price unknown"

@@ -52,13 +52,13 @@ def step_time(
 def communication_seconds(
     profile: JobProfile, accelerator: Accelerator, shape: Shape, calibration: Calibration = DECLARED
 ) -> float | None:
-    """Rings inside the nodes, then a ring between them [s]; None where a link is unknown.
+    """Rings inside the nodes and one between them [s]; None where a link is unknown.
 
     A ring of k moves 2(k-1)/k of the bytes over each link for an all-reduce (Patarasuk and Yuan,
-    JPDC 2009), and takes 2(k-1) steps. Between nodes each GPU moves its part, and the node's card
-    all of them.
+    JPDC 2009), and takes 2(k-1) steps. Chunks are pipelined through both rings, so of the links
+    that are crossed the slowest counts.
     """
-    seconds = 0.0
+    slowest, hops = 0.0, 0
     for members, speed in (
         (shape.per_node, node_link(accelerator, shape, calibration)),
         (shape.nodes, _times(shape.network_bandwidth, calibration.network)),
@@ -67,9 +67,9 @@ def communication_seconds(
             continue
         if speed is None:
             return None
-        volume = (members - 1) / members * profile.synchronised() / speed
-        seconds += profile.strategy.passes * (volume + (members - 1) * calibration.hop_seconds)
-    return seconds
+        slowest = max(slowest, (members - 1) / members * profile.synchronised() / speed)
+        hops += members - 1
+    return profile.strategy.passes * (slowest + hops * calibration.hop_seconds)
 
 
 def node_link(accelerator: Accelerator, shape: Shape, calibration: Calibration) -> float | None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from quartermaster.decide.placement.choose import choose
+from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.domain.cluster import (
     Capacity,
     Node,
@@ -22,13 +23,16 @@ from quartermaster.domain.cluster import (
     Toleration,
 )
 from quartermaster.domain.decision import Decision, Placed
-from quartermaster.domain.workload import Gang, TopologyMode
+from quartermaster.domain.hardware import NumberFormat
+from quartermaster.domain.profile import JobProfile, Kernel
+from quartermaster.domain.workload import Gang, Objective, TopologyMode
 from quartermaster.reconcile.cycle import in_order, taken
 from quartermaster.units import usd
-from tests.support import make
+from tests.support import gpus, make
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "placement"
 SCENES = sorted(GOLDEN.glob("*.yaml"))
+HARDWARE = Hardware(gpus.CATALOGUE.get, gpus.INSTANCES.get)
 Json = dict[str, Any]
 
 
@@ -47,6 +51,7 @@ def node_of(told: Json) -> Node:
         ready=told.get("ready", True),
         cordoned=told.get("cordoned", False),
         taints=[Taint(**taint) for taint in told.get("taints", ())],
+        instance_type=told.get("instanceType", ""),
     )
 
 
@@ -71,6 +76,20 @@ def pool_of(told: Json) -> Pool:
     )
 
 
+def profile_of(told: Json) -> JobProfile:
+    """A step in GFLOP and MB a sample, and millions of parameters."""
+    return JobProfile(
+        flops_per_sample=told["gflopPerSample"] * 1e9,
+        parameters=round(told["millionParameters"] * 1e6),
+        batch=told["batch"],
+        traffic_per_sample=told.get("megabytesPerSample", 0) * 1e6,
+        tensors=told.get("tensors", 100),
+        kernel=Kernel(told.get("kernel", "Matmul")),
+        number_format=NumberFormat(told.get("numberFormat", "BF16")),
+        bytes_per_parameter=told.get("bytesPerParameter", 4),
+    )
+
+
 def gang_of(told: Json) -> Gang:
     capacity = told.get("capacity")
     return make.gang(
@@ -84,6 +103,8 @@ def gang_of(told: Json) -> Gang:
         accelerators=tuple(told.get("accelerators", ())),
         pools=tuple(told.get("pools", ())),
         held=tuple(told.get("held", ())),
+        objective=Objective(told.get("objective", "Balanced")),
+        profile=profile_of(told["profile"]) if "profile" in told else None,
     )
 
 
@@ -99,6 +120,9 @@ def told(decision: Decision) -> Json:
             "usdPerHour": usd(sum(known, Fraction(0))) if len(known) == len(rates) else "unknown",
             "reason": decision.reason,
         }
+        if decision.predicted_step_seconds is not None and decision.bound is not None:
+            answer["stepSeconds"] = f"{decision.predicted_step_seconds:.4f}"
+            answer["bound"] = decision.bound.value
     return answer | ({"rejected": rejected} if rejected else {})
 
 
@@ -109,7 +133,7 @@ def answers(scene: Json) -> Json:
     )
     found: Json = {}
     for gang in in_order(gang_of(gang) for gang in scene["gangs"]):
-        decision = choose(gang, snapshot)
+        decision = choose(gang, snapshot, HARDWARE)
         found[gang.key.name] = told(decision)
         if isinstance(decision, Placed):
             snapshot = taken(snapshot, decision.assignments, gang.per_worker)

@@ -40,11 +40,18 @@ def test_the_slower_of_arithmetic_and_traffic_counts() -> None:
 
 
 def test_a_ring_moves_twice_its_bytes_less_one_part() -> None:
-    """1 GB over 100 GB/s: 2 x 3/4 x 0.01 s for four GPUs, then 2 x 1/2 x 1 s between two nodes."""
+    """1 GB over 100 GB/s, or 10 without NVLink: 2 x 3/4 x 0.01 s, or 0.1 s, for four GPUs."""
     assert known(PLAIN, GPU, Shape(4), UNIT).communication == pytest.approx(0.015)
-    both = Shape(4, 2, network_bandwidth=1e9)
-    assert known(PLAIN, GPU, both, UNIT).communication == pytest.approx(1.015)
-    assert known(PLAIN, GPU, replace(both, linked=False), UNIT).communication == pytest.approx(1.15)
+    assert known(PLAIN, GPU, Shape(4, linked=False), UNIT).communication == pytest.approx(0.15)
+
+
+def test_of_two_rings_the_slower_counts() -> None:
+    """Between two nodes 2 x 1/2 x 1 GB over the network card, in the nodes 0.015 s as above."""
+    slow, wide = (Shape(4, 2, network_bandwidth=width) for width in (1e9, 1e11))
+    assert known(PLAIN, GPU, slow, UNIT).communication == pytest.approx(1.0)
+    assert known(PLAIN, GPU, wide, UNIT).communication == pytest.approx(0.015)
+    hop = UNIT.having(hop_seconds=0.001)
+    assert known(PLAIN, GPU, slow, hop).communication == pytest.approx(1.0 + 2 * 4 * 0.001)
 
 
 def test_full_sharding_goes_round_three_times() -> None:
