@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
-from itertools import combinations, groupby
+from itertools import combinations, groupby, islice
 
 from quartermaster.decide.placement.fit import Slot
 from quartermaster.domain.cluster import Capacity
@@ -284,16 +284,38 @@ def _pack(
 
 
 def _pack_densely(slots: Iterable[Slot], wanted: int, prices: Ranks, most: int) -> Places:
-    """The fewest nodes whatever they cost, of these the cheapest; the dearest takes the rest."""
-    by_room = sorted(
-        slots,
-        key=lambda slot: (-min(slot.free, most), prices[slot.node.name], slot.node.name),
-    )
-    count, room = 0, 0
-    while room < wanted:
-        room += min(by_room[count].free, most)
+    """The fewest nodes whatever they cost; of these the cheaper, while they have the room."""
+
+    def room(slot: Slot) -> int:
+        return min(slot.free, most)
+
+    by_room = sorted(slots, key=lambda slot: (-room(slot), prices[slot.node.name], slot.node.name))
+    count, held = 0, 0
+    while held < wanted:
+        held += room(by_room[count])
         count += 1
-    return _pack(by_room[:count], wanted, prices, most=most)
+    taken, spare = {slot.node.name: slot for slot in by_room[:count]}, held - wanted
+    # No more than `count` of one price and room can be swapped in.
+    rest = [
+        slot
+        for _, same in groupby(
+            by_room[count:], key=lambda slot: (room(slot), prices[slot.node.name])
+        )
+        for slot in islice(same, count)
+    ]
+    while swaps := [
+        (prices[old] - prices[new.node.name], room(new) - room(taken[old]), old, new.node.name)
+        for old in taken
+        for new in rest
+        if prices[new.node.name] < prices[old]
+        and room(taken[old]) - room(new) <= spare
+        and new.node.name not in taken
+    ]:
+        _, more, old_name, new_name = max(swaps)
+        spare += more
+        del taken[old_name]
+        taken[new_name] = next(slot for slot in rest if slot.node.name == new_name)
+    return _pack(taken.values(), wanted, prices, most=most)
 
 
 def _fill(largest_first: Sequence[Slot], wanted: int, most: int) -> list[tuple[Slot, int]]:
