@@ -25,7 +25,7 @@ from quartermaster.adapters.kube import KubeClient, connect
 from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemetry
 from quartermaster.adapters.view import ClusterView
 from quartermaster.adapters.writer import ClusterWriter, EventPoster
-from quartermaster.api import compute_pool, meta, training_job
+from quartermaster.api import compute_pool, compute_queue, meta, training_job
 from quartermaster.api.record import JobRecord
 from quartermaster.errors import ClusterError
 from quartermaster.handlers import resources
@@ -100,6 +100,7 @@ class Operator:
         ours = meta.JOB_UID_LABEL
         return [
             Informer(self._client, "/api/v1/nodes", self._view.nodes),
+            Informer(self._client, "/api/v1/namespaces", self._view.namespaces),
             Informer(self._client, "/api/v1/pods", self._view.pods),
             Informer(self._client, "/apis/batch/v1/jobs", self._view.child_jobs, selector=ours),
         ]
@@ -158,7 +159,10 @@ class Operator:
             tasks.create_task(self._report_pools())
 
     async def _watch_resources(self) -> None:
-        registry = resources.registry(self._view.training_jobs, self._view.compute_pools, None)
+        view = self._view
+        registry = resources.registry(
+            view.training_jobs, view.compute_pools, view.compute_queues, None
+        )
         await kopf.operator(
             registry=registry, clusterwide=True, standalone=True, stop_flag=self._stopping
         )
@@ -212,7 +216,8 @@ class Operator:
             return None
         if asyncio.get_running_loop().time() - self._leading_since < START_SECONDS:
             return None
-        missing = {training_job.PLURAL, compute_pool.PLURAL} - resources.watchers()
+        ours = {training_job.PLURAL, compute_pool.PLURAL, compute_queue.PLURAL}
+        missing = ours - resources.watchers()
         if missing:
             return f"no live watcher for {', '.join(sorted(missing))}"
         return None

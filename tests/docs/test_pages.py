@@ -12,12 +12,24 @@ import yaml
 from kubectl_qm import arguments
 from quartermaster import __version__
 from quartermaster.api.compute_pool import ComputePoolSpec
+from quartermaster.api.compute_queue import ComputeQueueSpec
 from quartermaster.api.training_job import TrainingJobSpec
 from tests.docs.pages import ROOT, Block, anchors, blocks, commands, links, pages
 
-MODELS = {"TrainingJob": TrainingJobSpec, "ComputePool": ComputePoolSpec}
+MODELS = {
+    "TrainingJob": TrainingJobSpec,
+    "ComputePool": ComputePoolSpec,
+    "ComputeQueue": ComputeQueueSpec,
+}
 KUBECTL = {"apply", "get", "describe", "patch", "logs", "rollout", "qm"}
-KINDS = {"trainingjobs.quartermaster.dev", "pods", "pod", "deployment/quartermaster", "status"}
+KINDS = {
+    "trainingjobs.quartermaster.dev",
+    "computequeues.quartermaster.dev",
+    "pods",
+    "pod",
+    "deployment/quartermaster",
+    "status",
+}
 
 
 def makefile_targets() -> set[str]:

@@ -51,6 +51,16 @@ def pool() -> Json:
     }
 
 
+def queue() -> Json:
+    """The least ComputeQueue."""
+    return pool() | {"kind": "ComputeQueue"}
+
+
+def child_queue() -> Json:
+    """The least ComputeQueue that is a part of another one."""
+    return queue() | {"spec": {"parent": "lab"}}
+
+
 def with_value(document: Json, path: str, value: object) -> Json:
     """A copy of the document with another value at a dotted path."""
     changed = deepcopy(document)
@@ -65,7 +75,13 @@ def with_value(document: Json, path: str, value: object) -> Json:
     return changed
 
 
-_DOC = {"built_in": built_in, "script": script, "pool": pool}
+_DOC = {
+    "built_in": built_in,
+    "script": script,
+    "pool": pool,
+    "queue": queue,
+    "child_queue": child_queue,
+}
 
 # base, path, values that are accepted, values that are refused
 _TABLE: tuple[tuple[str, str, tuple[object, ...], tuple[object, ...]], ...] = (
@@ -262,6 +278,53 @@ _TABLE: tuple[tuple[str, str, tuple[object, ...], tuple[object, ...]], ...] = (
         ([{}], [{"key": "a", "value": "b"}], [{"key": "a", "operator": "In"}], [{"key": "a"}] * 17),
     ),
     ("pool", "spec.priceSource", ("", "ü" * 200), ("a" * 201,)),
+    ("queue", "metadata.name", ("a", "a.b", "q" * 63), ("q" * 64,)),
+    ("queue", "spec", ({},), (ABSENT, [], {"cohort": "a"})),
+    ("queue", "spec.parent", ("lab", "a.b"), ("Lab", "", "a/b", 7)),
+    (
+        "queue",
+        "spec.weight",
+        ("1", "0.000000001", "2.5"),
+        ("0", "0.0", "-1", "a", "", 1, "1e3", "9" * 25),
+    ),
+    (
+        "queue",
+        "spec.nominalQuota",
+        (
+            [],
+            [{"accelerator": "Tesla-T4", "gpus": 0}],
+            [{"accelerator": "unknown", "gpus": 1_000_000}, {"accelerator": "Tesla-T4", "gpus": 1}],
+            [{"accelerator": f"m{i}", "gpus": 1} for i in range(64)],
+        ),
+        (
+            [{"accelerator": "Tesla-T4"}],
+            [{"gpus": 1}],
+            [{"accelerator": "", "gpus": 1}],
+            [{"accelerator": "Tesla T4", "gpus": 1}],
+            [{"accelerator": "a" * 64, "gpus": 1}],
+            [{"accelerator": "Tesla-T4", "gpus": -1}],
+            [{"accelerator": "Tesla-T4", "gpus": 1_000_001}],
+            [{"accelerator": "Tesla-T4", "gpus": "8"}],
+            [{"accelerator": "Tesla-T4", "gpus": 1}, {"accelerator": "Tesla-T4", "gpus": 2}],
+            [{"accelerator": f"m{i}", "gpus": 1} for i in range(65)],
+        ),
+    ),
+    ("queue", "spec.borrowingLimit", (), (0, 1)),
+    ("queue", "spec.lendingLimit", (), (0, 1)),
+    ("child_queue", "spec.borrowingLimit", (0, 1_000_000), (-1, 1_000_001, "4")),
+    ("child_queue", "spec.lendingLimit", (0, 1_000_000), (-1, 1_000_001, 0.5)),
+    (
+        "queue",
+        "spec.preemption",
+        ({}, {"reclaimWithinCohort": "Any", "withinQueue": "LowerPriority"}),
+        ({"reclaimWithinCohort": "Always"}, {"withinQueue": "Any"}, {"borrowWithinCohort": {}}),
+    ),
+    (
+        "queue",
+        "spec.namespaceSelector",
+        ({}, {"kubernetes.io/metadata.name": "team-a"}),
+        ({"a b": ""}, {"a": "b c"}, {f"a{i}": "" for i in range(33)}),
+    ),
 )
 
 

@@ -234,6 +234,20 @@ def _condition(status: Document, kind: str) -> Document | None:
     return next(found, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace's labels, by which a queue chooses whom it serves."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+def namespace(document: Document) -> Namespace:
+    """A namespace."""
+    metadata = document["metadata"]
+    return Namespace(metadata["name"], metadata.get("labels") or {})
+
+
 def child_job(document: Document) -> ChildJob:
     """The Indexed Job of a TrainingJob."""
     metadata, status = document["metadata"], document.get("status") or {}

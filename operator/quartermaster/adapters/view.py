@@ -1,31 +1,22 @@
 """The operator's one picture of the cluster: caches of jobs, pods, nodes and pools."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from fractions import Fraction
-
-from pydantic import ValidationError
 
 from quartermaster.adapters import documents
 from quartermaster.adapters.cache import Cache, Document
-from quartermaster.adapters.documents import Pod
+from quartermaster.adapters.documents import Namespace, Pod
+from quartermaster.adapters.resources import PoolRecord, QueueRecord, pool_record, queue_record
 from quartermaster.api import meta
-from quartermaster.api.compute_pool import ComputePoolSpec, Price, TolerationOperator
 from quartermaster.api.record import JobRecord, parse
-from quartermaster.api.training_job import CapacityType
-from quartermaster.domain.cluster import Capacity, Node, Pool, PriceRow, Snapshot, Toleration
+from quartermaster.domain.cluster import Node, Pool, Snapshot
+from quartermaster.domain.queue import Queue
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import ChildJob, Worker
 
 Touched = Callable[[str], None]
 """Called with a job's uid when something of it has changed."""
-
-_CAPACITY = {
-    CapacityType.AUTO: None,
-    CapacityType.SPOT: Capacity.SPOT,
-    CapacityType.ON_DEMAND: Capacity.ON_DEMAND,
-}
 
 
 class ClusterView:
@@ -38,8 +29,11 @@ class ClusterView:
         self._children: dict[str, str] = {}
         self._gated: dict[str, set[str]] = defaultdict(set)
         self._nodes: dict[str, Node] = {}
+        self._namespaces: dict[str, Namespace] = {}
         self.training_jobs: Cache[JobRecord] = Cache(parse, self._job_changed)
         self.compute_pools: Cache[PoolRecord] = Cache(pool_record, self._pool_changed)
+        self.compute_queues: Cache[QueueRecord] = Cache(queue_record, self._queue_changed)
+        self.namespaces: Cache[Namespace] = Cache(documents.namespace, self._namespace_changed)
         self.pods: Cache[Pod] = Cache(documents.pod, self._pod_changed)
         self.child_jobs: Cache[ChildJob] = Cache(documents.child_job, self._child_changed)
         self.nodes: Cache[Node] = Cache(documents.node, self._node_changed)
@@ -75,6 +69,20 @@ class ClusterView:
         """Name, generation and status of each pool."""
         return [(r.pool.name, r.generation, r.status) for r in self.compute_pools.values()]
 
+    def queues(self) -> tuple[Queue, ...]:
+        """The ComputeQueues by name."""
+        found = (record.queue for record in self.compute_queues.values())
+        return tuple(sorted(found, key=lambda queue: queue.name))
+
+    def queue_records(self) -> Iterable[tuple[str, int, Document]]:
+        """Name, generation and status of each queue."""
+        return [(r.queue.name, r.generation, r.status) for r in self.compute_queues.values()]
+
+    def namespace_labels(self, name: str) -> Mapping[str, str]:
+        """A namespace's labels; none where it is not known yet."""
+        namespace = self._namespaces.get(name)
+        return {} if namespace is None else namespace.labels
+
     def node(self, name: str) -> Node | None:
         """One node, without what its pods hold."""
         return self._nodes.get(name)
@@ -98,7 +106,17 @@ class ClusterView:
             del self._nodes[node.name]
         self._room()
 
-    def _pool_changed(self, _: "PoolRecord", *, present: bool) -> None:  # noqa: ARG002 - the port's
+    def _pool_changed(self, _: PoolRecord, *, present: bool) -> None:  # noqa: ARG002 - the port's
+        self._room()
+
+    def _queue_changed(self, _: QueueRecord, *, present: bool) -> None:  # noqa: ARG002 - the port's
+        self._room()
+
+    def _namespace_changed(self, namespace: Namespace, *, present: bool) -> None:
+        if present:
+            self._namespaces[namespace.name] = namespace
+        elif self._namespaces.get(namespace.name) is namespace:
+            del self._namespaces[namespace.name]
         self._room()
 
     def _job_changed(self, job: JobRecord, *, present: bool) -> None:  # noqa: ARG002 - the port's
@@ -131,53 +149,3 @@ def _mark(index: dict[str, set[str]], key: str, uid: str, *, present: bool) -> N
     index[key].discard(uid)
     if not index[key]:
         del index[key]
-
-
-class PoolRecord:
-    """A ComputePool with its document's name and generation."""
-
-    __slots__ = ("generation", "pool", "status")
-
-    def __init__(self, pool: Pool, generation: int, status: Document) -> None:
-        self.pool = pool
-        self.generation = generation
-        self.status = status
-
-
-def pool_record(document: Document) -> PoolRecord:
-    """A ComputePool from its document. One that cannot be read holds no node."""
-    metadata = document["metadata"]
-    name = metadata["name"]
-    try:
-        spec = ComputePoolSpec.model_validate(document.get("spec") or {}, extra="ignore")
-        pool = _pool(name, spec)
-    except ValidationError:
-        pool = Pool(name=name, selector={meta.GROUP + "/unreadable-pool": name})
-    return PoolRecord(pool, int(metadata.get("generation", 0)), document.get("status") or {})
-
-
-def _pool(name: str, spec: ComputePoolSpec) -> Pool:
-    return Pool(
-        name=name,
-        selector=spec.node_selector,
-        topology_levels=tuple(spec.topology_levels),
-        prices=tuple(_price(row) for row in spec.prices),
-        price_source=spec.price_source,
-        tolerations=tuple(
-            Toleration(t.key, t.value if t.operator is TolerationOperator.EQUAL else None)
-            for t in spec.tolerations
-        ),
-    )
-
-
-def _price(row: Price) -> PriceRow:
-    def exact(text: str | None) -> Fraction | None:
-        return None if text is None else Fraction(text)
-
-    return PriceRow(
-        instance_type=row.instance_type,
-        accelerator=row.accelerator,
-        capacity=_CAPACITY[row.capacity_type],
-        usd_per_node_hour=exact(row.usd_per_node_hour),
-        usd_per_gpu_hour=exact(row.usd_per_gpu_hour),
-    )

@@ -14,7 +14,7 @@ from quartermaster.adapters.kube import (
     KubeClient,
 )
 from quartermaster.adapters.view import ClusterView
-from quartermaster.api import compute_pool, meta, training_job
+from quartermaster.api import compute_pool, compute_queue, meta, training_job
 from quartermaster.api.record import JobRecord
 from quartermaster.domain.decision import Assignment
 from quartermaster.domain.worker import ChildJob, Worker
@@ -210,6 +210,12 @@ class ClusterWriter:
         body = [{"op": "add", "path": "/status", "value": dict(status)}]
         path = f"/apis/{meta.API_VERSION}/{compute_pool.PLURAL}/{name}/status"
         self._view.compute_pools.put(await self._client.patch(path, body, JSON_PATCH))
+
+    async def set_queue_status(self, name: str, status: Document) -> None:
+        """Replace a queue's status."""
+        body = [{"op": "add", "path": "/status", "value": dict(status)}]
+        path = f"/apis/{meta.API_VERSION}/{compute_queue.PLURAL}/{name}/status"
+        self._view.compute_queues.put(await self._client.patch(path, body, JSON_PATCH))
 
     async def warnings(self, worker: Worker) -> list[tuple[str, str]]:
         """Reasons and messages of a pod's warning events, the newest last."""

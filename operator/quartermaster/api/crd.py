@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from quartermaster.api import compute_pool, training_job
+from quartermaster.api import compute_pool, compute_queue, training_job
 from quartermaster.api.base import ApiModel
 from quartermaster.api.compute_pool import ComputePoolSpec, ComputePoolStatus
+from quartermaster.api.compute_queue import ComputeQueueSpec, ComputeQueueStatus
 from quartermaster.api.meta import GROUP, VERSION
 from quartermaster.api.rule import Rule, with_validations
 from quartermaster.api.schema import spec_schema, status_schema
@@ -100,6 +101,27 @@ KINDS = (
             AGE,
             Column("Prices", ".spec.priceSource", priority=WIDE),
         ),
+    ),
+    Kind(
+        name=compute_queue.KIND,
+        plural=compute_queue.PLURAL,
+        short_name="qq",
+        scope="Cluster",
+        description="A team's share of the GPUs: what it is sure of, what it may borrow and lend, "
+        "and whom it may stop.",
+        spec=ComputeQueueSpec,
+        status=ComputeQueueStatus,
+        columns=(
+            Column("Parent", ".spec.parent"),
+            Column("Weight", ".spec.weight"),
+            Column("Pending", ".status.pending", "integer"),
+            Column("Admitted", ".status.admitted", "integer"),
+            Column("Share", ".status.fairShare"),
+            AGE,
+            Column("Reclaims", ".spec.preemption.reclaimWithinCohort", priority=WIDE),
+            Column("Preempts", ".spec.preemption.withinQueue", priority=WIDE),
+        ),
+        rules=(compute_queue.NAME_RULE,),
     ),
 )
 

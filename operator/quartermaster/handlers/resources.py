@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import kopf
 
-from quartermaster.api import compute_pool, meta, training_job
+from quartermaster.api import compute_pool, compute_queue, meta, training_job
 
 
 class Sink(Protocol):
@@ -49,9 +49,12 @@ def configure(settings: kopf.OperatorSettings) -> None:
 
 
 def registry(
-    training_jobs: Sink, compute_pools: Sink, login: kopf.ConnectionInfo | None
+    training_jobs: Sink,
+    compute_pools: Sink,
+    compute_queues: Sink,
+    login: kopf.ConnectionInfo | None,
 ) -> kopf.OperatorRegistry:
-    """The watches of TrainingJob and ComputePool."""
+    """The watches of TrainingJob, ComputePool and ComputeQueue."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=handlers)
@@ -69,6 +72,7 @@ def registry(
     for plural, sink in (
         (training_job.PLURAL, training_jobs),
         (compute_pool.PLURAL, compute_pools),
+        (compute_queue.PLURAL, compute_queues),
     ):
         _watch(handlers, plural, sink)
     return handlers

@@ -102,6 +102,8 @@ def test_the_operator_cannot_change_what_a_user_asked_for_elsewhere() -> None:
     rules = operator_rules()
     assert ("trainingjobs", "create") not in rules
     assert ("computepools", "patch") not in rules
+    assert ("computequeues", "patch") not in rules
+    assert ("namespaces", "patch") not in rules
     assert ("pods", "create") not in rules
     assert ("nodes", "patch") not in rules
 

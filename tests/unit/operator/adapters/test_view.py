@@ -1,11 +1,15 @@
 """The caches' answers: who is whose, what is free, and whom a change concerns."""
 
+from fractions import Fraction
 from typing import Any
 
-from quartermaster.adapters.view import ClusterView, pool_record
+from quartermaster.adapters.resources import pool_record, queue_record
+from quartermaster.adapters.view import ClusterView
 from quartermaster.api import meta
 from quartermaster.domain.cluster import Capacity, Toleration
+from quartermaster.domain.queue import History, Reclaim, WithinQueue
 from quartermaster.domain.resources import Resources
+from tests.support import make
 from tests.unit.operator.adapters.test_documents import container, node, on, pod
 
 Json = dict[str, Any]
@@ -139,3 +143,53 @@ def test_a_pools_document_becomes_prices_and_passes() -> None:
     assert (spot.capacity, str(spot.usd_per_gpu_hour)) == (Capacity.SPOT, "263/500")
     assert (any_node.capacity, str(any_node.usd_per_node_hour)) == (None, "3/2")
     assert record.pool.tolerations == (Toleration("team", "x"), Toleration("gpu"))
+
+
+def test_a_queues_document_becomes_its_shares_and_what_was_written_of_its_past() -> None:
+    document = compute_pool(
+        "research",
+        parent="lab",
+        weight="2.5",
+        nominalQuota=[{"accelerator": "Tesla-T4", "gpus": 8}],
+        borrowingLimit=4,
+        preemption={"reclaimWithinCohort": "Any"},
+        namespaceSelector={"team": "a"},
+    )
+    document["status"] = {"history": {"gpus": "1.5", "time": "2026-11-23T10:00:00Z"}}
+    queue = queue_record(document).queue
+    assert (queue.parent, queue.weight, dict(queue.nominal)) == (
+        "lab",
+        Fraction(5, 2),
+        {"Tesla-T4": 8},
+    )
+    assert (queue.borrowing_limit, queue.lending_limit) == (4, None)
+    assert (queue.reclaim, queue.within_queue) == (Reclaim.ANY, WithinQueue.NEVER)
+    assert queue.history == History(Fraction(3, 2), make.T0)
+    assert queue.admits({"team": "a", "more": "b"})
+    assert not queue.admits({"team": "b"})
+    assert queue.fault == ""
+
+
+def test_a_queue_that_cannot_be_read_says_where_and_forgets_a_past_that_cannot() -> None:
+    document = compute_pool("broken", weight="0")
+    document["status"] = {"history": {"gpus": "many"}}
+    queue = queue_record(document).queue
+    assert queue.fault == "spec.weight: must be above zero"
+    assert queue.history is None
+
+
+def test_queues_are_by_name_and_namespaces_known_by_their_labels() -> None:
+    seen = Seen()
+    for name in ("b", "a"):
+        seen.view.compute_queues.put(compute_pool(name))
+    labels = {"team": "x"}
+    seen.view.namespaces.put(
+        {"metadata": {"name": "team", "uid": "n", "resourceVersion": "1", "labels": labels}}
+    )
+    assert [queue.name for queue in seen.view.queues()] == ["a", "b"]
+    assert [name for name, _, _ in seen.view.queue_records()] == ["b", "a"]
+    assert seen.view.namespace_labels("team") == labels
+    assert seen.view.namespace_labels("other") == {}
+    assert seen.rooms == 3
+    seen.view.namespaces.drop("n")
+    assert seen.view.namespace_labels("team") == {}

@@ -1,0 +1,107 @@
+"""Queues and what their jobs hold, as one cycle sees them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from fractions import Fraction
+
+from quartermaster.domain.resources import Resources
+from quartermaster.domain.workload import NamespacedName
+
+UNKNOWN_MODEL = "unknown"
+"""What the GPUs of a node are counted as whose labels name no model."""
+UNLABELLED = "default"
+"""The queue of jobs that name none."""
+
+
+class Reclaim(StrEnum):
+    """From whom a queue takes back what others have borrowed."""
+
+    NEVER = "Never"
+    LOWER_PRIORITY = "LowerPriority"
+    ANY = "Any"
+
+
+class WithinQueue(StrEnum):
+    """Whether a job may stop others of its own queue."""
+
+    NEVER = "Never"
+    LOWER_PRIORITY = "LowerPriority"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a queue has used before, decayed."""
+
+    gpus: Fraction
+    """Decayed mean of the GPUs held, each counted by its model's value [valued GPUs]."""
+    time: datetime
+    """When that was so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A team's share."""
+
+    name: str
+    parent: str | None = None
+    weight: Fraction = Fraction(1)
+    nominal: Mapping[str, int] = field(default_factory=dict)
+    """GPUs that it is sure of, by model [count]; absent is none."""
+    borrowing_limit: int | None = None
+    """GPUs of each model above the nominal quota [count]; None is no limit."""
+    lending_limit: int | None = None
+    """Idle GPUs of each model that others may use [count]; None is all."""
+    reclaim: Reclaim = Reclaim.NEVER
+    within_queue: WithinQueue = WithinQueue.NEVER
+    namespace_labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels of the namespaces whose jobs may use it."""
+    unlimited: bool = False
+    """Without quotas: the queue of jobs that name none, where nobody has made one."""
+    fault: str = ""
+    """Why it cannot be used; empty where it can."""
+    history: History | None = None
+
+    def admits(self, labels: Mapping[str, str]) -> bool:
+        """Whether jobs of a namespace with these labels may use it."""
+        return all(labels.get(key) == value for key, value in self.namespace_labels.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One worker's place."""
+
+    node: str
+    model: str
+    """GPU model of the node."""
+    leaving: bool = False
+    """Whether it was told to go, and is not gone yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A job that holds places."""
+
+    key: NamespacedName
+    uid: str
+    queue: str | None
+    """None where another system queues it: it counts for nobody, and nobody stops it."""
+    per_worker: Resources
+    seats: tuple[Seat, ...]
+    priority: int = 0
+    started: datetime | None = None
+    """When it got its places."""
+    remaining_s: float | None = None
+    """Time to its end as it looks now [s]; None where that is unknown."""
+    lost_s: float = 0.0
+    """Work that is lost if it is stopped now: time since its last checkpoint [s]."""
+    usd_per_hour: Fraction | None = None
+    """Price of all its places [USD/h]; None where one is unknown."""
+    awaited: int = 0
+    """Workers of the gang that have no place at the moment [count]."""
+
+    @property
+    def leaving(self) -> bool:
+        """Whether all of it is on its way out."""
+        return bool(self.seats) and all(seat.leaving for seat in self.seats)
