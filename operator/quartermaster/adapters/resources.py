@@ -37,7 +37,9 @@ def pool_record(document: Document) -> PoolRecord:
     metadata = document["metadata"]
     name = metadata["name"]
     try:
-        pool = _pool(name, ComputePoolSpec.model_validate(document.get("spec") or {}, extra="ignore"))
+        pool = _pool(
+            name, ComputePoolSpec.model_validate(document.get("spec") or {}, extra="ignore")
+        )
     except ValidationError:
         pool = Pool(name=name, selector={meta.GROUP + "/unreadable-pool": name})
     return PoolRecord(pool, int(metadata.get("generation", 0)), document.get("status") or {})

@@ -14,6 +14,13 @@ class Refusal(StrEnum):
     NO_CAPACITY = "NoCapacity"
     UNSATISFIABLE = "Unsatisfiable"
     NO_SUCH_POOL = "NoSuchPool"
+    NO_SUCH_QUEUE = "NoSuchQueue"
+    QUEUE_UNUSABLE = "QueueUnusable"
+    NAMESPACE_NOT_ADMITTED = "NamespaceNotAdmitted"
+    QUOTA_USED = "QuotaUsed"
+    QUOTA_TOO_SMALL = "QuotaTooSmall"
+    RESERVED = "Reserved"
+    PREEMPTING = "Preempting"
 
 
 @dataclass(frozen=True, slots=True)

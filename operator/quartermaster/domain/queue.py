@@ -1,7 +1,8 @@
 """Queues and what their jobs hold, as one cycle sees them."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
@@ -98,10 +99,27 @@ class Holding:
     """Work that is lost if it is stopped now: time since its last checkpoint [s]."""
     usd_per_hour: Fraction | None = None
     """Price of all its places [USD/h]; None where one is unknown."""
+    stopped_for: str = ""
+    """Uid of the job that it was stopped for; empty while it is not."""
     awaited: int = 0
     """Workers of the gang that have no place at the moment [count]."""
 
-    @property
-    def leaving(self) -> bool:
-        """Whether all of it is on its way out."""
-        return bool(self.seats) and all(seat.leaving for seat in self.seats)
+    def staying(self) -> "Holding":
+        """It without the workers that are on their way out."""
+        if not any(seat.leaving for seat in self.seats):
+            return self
+        return replace(self, seats=tuple(seat for seat in self.seats if not seat.leaving))
+
+    def gpus_by_model(self, *, with_leaving: bool = True) -> dict[str, int]:
+        """GPUs that it holds, by model [count].
+
+        Workers that have lost their places count where most of the others are: they will go there,
+        and nobody else is to have their quota meanwhile.
+        """
+        each = self.per_worker.gpus
+        seats = Counter(s.model for s in self.seats if with_leaving or not s.leaving)
+        if not each or not seats:
+            return {}
+        most = min(seats, key=lambda model: (-seats[model], model))
+        seats[most] += self.awaited
+        return {model: count * each for model, count in sorted(seats.items())}

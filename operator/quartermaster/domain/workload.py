@@ -67,6 +67,10 @@ class Gang:
     """What a place is chosen by where the profile is known."""
     profile: JobProfile | None = None
     """What a step of the job costs; None: not known, so that speed is not weighed."""
+    queue: str | None = "default"
+    """The queue that it waits in; None where another system queues it."""
+    runtime_s: float | None = None
+    """How long it will run at most once it is placed [s]; None where that is unknown."""
 
     @property
     def size(self) -> int:

@@ -1,0 +1,68 @@
+"""Snapshots with places given away, given back, or kept: trials that leave the original alone."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from quartermaster.domain.cluster import Node, Snapshot
+from quartermaster.domain.decision import Assignment
+from quartermaster.domain.queue import Holding
+from quartermaster.domain.resources import NOTHING, Resources
+
+Loads = dict[str, Resources]
+
+
+def taken(snapshot: Snapshot, assignments: Iterable[Assignment], each: Resources) -> Snapshot:
+    """The snapshot after these places are given away."""
+    more: Loads = {}
+    for assignment in assignments:
+        more[assignment.node] = more.get(assignment.node, NOTHING) + each
+    return _with(snapshot, more)
+
+
+def without(
+    snapshot: Snapshot, holdings: Iterable[Holding], *, only_leaving: bool = False
+) -> Snapshot:
+    """The snapshot after these jobs, or what of them is on its way out, have given places back."""
+    less: Loads = {}
+    for holding in holdings:
+        for seat in holding.seats:
+            if seat.leaving or not only_leaving:
+                less[seat.node] = less.get(seat.node, NOTHING) - holding.per_worker
+    return _with(snapshot, less)
+
+
+def tightest(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """Of each node the least that is free in any of the snapshots, which have the same nodes."""
+    # By identity: comparing thousands of nodes is not worth it.
+    first, *others = {id(snapshot): snapshot for snapshot in snapshots}.values()
+    if not others:
+        return first
+    nodes = []
+    for node, *versions in zip(*(one.nodes for one in (first, *others)), strict=True):
+        used = node.used
+        for version in versions:
+            used = _larger(used, version.used)
+        nodes.append(node if used is node.used else replace(node, used=used))
+    return replace(first, nodes=tuple(nodes))
+
+
+def _larger(one: Resources, other: Resources) -> Resources:
+    if one == other:
+        return one
+    return Resources(
+        max(one.cpu_m, other.cpu_m),
+        max(one.memory, other.memory),
+        max(one.gpus, other.gpus),
+        max(one.pods, other.pods),
+    )
+
+
+def _with(snapshot: Snapshot, more: Loads) -> Snapshot:
+    if not more:
+        return snapshot
+    nodes = tuple(_loaded(node, more.get(node.name)) for node in snapshot.nodes)
+    return replace(snapshot, nodes=nodes)
+
+
+def _loaded(node: Node, more: Resources | None) -> Node:
+    return node if more is None else replace(node, used=node.used + more)
