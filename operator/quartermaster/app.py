@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable
-from datetime import timedelta
 
 import kopf
 from aiohttp import web
@@ -22,14 +21,14 @@ from quartermaster.adapters.http import (
 )
 from quartermaster.adapters.informer import Informer
 from quartermaster.adapters.kube import KubeClient, connect
-from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemetry
+from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemetry, QueueCollector
 from quartermaster.adapters.view import ClusterView
 from quartermaster.adapters.writer import ClusterWriter, EventPoster
 from quartermaster.api import compute_pool, compute_queue, meta, training_job
 from quartermaster.api.record import JobRecord
 from quartermaster.errors import ClusterError
 from quartermaster.handlers import resources
-from quartermaster.reconcile import pools
+from quartermaster.reconcile import compute_queues, pools
 from quartermaster.reconcile.cycle import PlacementCycle
 from quartermaster.reconcile.progress import read_report
 from quartermaster.reconcile.queue import WorkQueue
@@ -74,7 +73,7 @@ class Operator:
             self._writer,
             self._telemetry,
             self._clock,
-            partial_gang=timedelta(seconds=settings.partial_gang_seconds),
+            settings=settings,
             changed=self._touched,
         )
         world = World(
@@ -95,6 +94,7 @@ class Operator:
         self._leading_since: float | None = None
         collector = ClusterCollector(self._view.jobs, self._view.snapshot, self._may_write)
         self._telemetry.registry.register(collector)
+        self._telemetry.registry.register(QueueCollector(self._view.queue_records))
 
     def _make_informers(self) -> list[Informer]:
         ours = meta.JOB_UID_LABEL
@@ -173,8 +173,10 @@ class Operator:
         while True:
             try:
                 await pools.report(self._view, self._writer, self._clock)
+                half_life_s = self._settings.queue_half_life_seconds
+                await compute_queues.report(self._view, self._writer, self._clock, half_life_s)
             except ClusterError as error:
-                logger.info("pool status not written, again: %s", error)
+                logger.info("status of pools and queues not written, again: %s", error)
             await asyncio.sleep(POOL_STATUS_SECONDS)
 
     def event(self, job: JobRecord, *, warning: bool, reason: str, message: str) -> None:

@@ -42,6 +42,12 @@ GANG_PLACED_SECONDS = Metric(
     (),
     (*_SECONDS, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0),
 )
+PREEMPTIONS = Metric(
+    "preemptions_total",
+    Kind.COUNTER,
+    "Jobs that were stopped for others, by reason: Priority or Reclaim.",
+    ("reason",),
+)
 RECONCILE_SECONDS = Metric(
     "reconcile_seconds", Kind.HISTOGRAM, "Time of one pass over one job.", ("outcome",), _SECONDS
 )
@@ -77,10 +83,26 @@ NODE_GPUS = Metric(
 NODE_GPUS_USED = Metric(
     "pool_gpus_used", Kind.GAUGE, "GPUs that pods hold, by pool and model.", ("pool", "accelerator")
 )
+_QUEUE = ("queue",)
+QUEUE_PENDING = Metric("queue_pending_jobs", Kind.GAUGE, "Jobs that wait in a queue.", _QUEUE)
+QUEUE_ADMITTED = Metric("queue_admitted_jobs", Kind.GAUGE, "Jobs that hold nodes.", _QUEUE)
+QUEUE_SHARE = Metric(
+    "queue_fair_share_ratio",
+    Kind.GAUGE,
+    "Used part of the cluster's GPUs by value, over the queue's weight.",
+    _QUEUE,
+)
+QUEUE_GPUS = Metric(
+    "queue_gpus_used",
+    Kind.GAUGE,
+    "GPUs that a queue and those below it hold.",
+    ("queue", "accelerator"),
+)
 
 TABLE = (
-    DECISION_SECONDS, GANG_PLACED_SECONDS, RECONCILE_SECONDS, API_WRITES, PROGRESS_REPORTS,
-    LEADER, JOBS, JOB_COST, JOB_RATE, JOB_PROGRESS, JOB_RESTARTS, JOB_UNPRICED,
+    DECISION_SECONDS, GANG_PLACED_SECONDS, PREEMPTIONS, RECONCILE_SECONDS, API_WRITES,
+    PROGRESS_REPORTS, LEADER, JOBS, JOB_COST, JOB_RATE, JOB_PROGRESS, JOB_RESTARTS, JOB_UNPRICED,
     JOB_STEP_SECONDS, JOB_STEP_FRACTION, NODE_GPUS, NODE_GPUS_USED,
+    QUEUE_PENDING, QUEUE_ADMITTED, QUEUE_SHARE, QUEUE_GPUS,
 )  # fmt: skip
 """All of them, in the order of the reference page."""

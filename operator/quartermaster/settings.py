@@ -32,6 +32,10 @@ class Settings:
     """Jobs that are reconciled at the same time [count]."""
     partial_gang_seconds: float = 120.0
     """A gang that could be placed only in part gives its nodes back after this time [s]."""
+    preemption_claim_seconds: float = 180.0
+    """A stopped job waits for the one that it made room for at most this long [s]."""
+    queue_half_life_seconds: float = 86_400.0
+    """What a queue used this long ago counts half in its share [s]; 0 counts only what runs."""
     peer_grace_seconds: float = 30.0
     """A worker of a former gang is stopped when its replaced peer has run for this time [s]."""
     unschedulable_seconds: float = 15.0

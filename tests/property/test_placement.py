@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from quartermaster.decide.placement import fit
 from quartermaster.decide.placement.choose import choose
+from quartermaster.decide.queue.room import taken
 from quartermaster.domain.cluster import Capacity, Node, Pool, Snapshot, Taint, Toleration
 from quartermaster.domain.decision import Placed, Refusal, Waiting
 from quartermaster.domain.resources import NOTHING
 from quartermaster.domain.workload import Gang, TopologyMode
-from quartermaster.reconcile.cycle import taken
 from tests.support import make
 
 RACK = "example.com/rack"

@@ -17,10 +17,11 @@ from quartermaster.api.training_job_status import TrainingJobStatus
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision
 from quartermaster.domain.progress import Report
+from quartermaster.domain.queue import Queue, Stopped
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
 from quartermaster.errors import ClusterError, ConflictError
-from quartermaster.reconcile.cycle import per_worker
+from quartermaster.reconcile.demand import per_worker
 from tests.support import make
 
 Document = Mapping[str, Any]
@@ -60,6 +61,9 @@ class MemoryCluster:
     clock: FakeClock = field(default_factory=FakeClock)
     nodes: dict[str, Node] = field(default_factory=dict)
     all_pools: tuple[Pool, ...] = ()
+    all_queues: tuple[Queue, ...] = ()
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of namespaces."""
     records: dict[str, JobRecord] = field(default_factory=dict)
     children: dict[str, ChildJob] = field(default_factory=dict)
     pods: dict[str, Worker] = field(default_factory=dict)
@@ -218,6 +222,12 @@ class MemoryCluster:
     def pools(self) -> tuple[Pool, ...]:
         return self.all_pools
 
+    def queues(self) -> tuple[Queue, ...]:
+        return self.all_queues
+
+    def namespace_labels(self, name: str) -> Mapping[str, str]:
+        return self.labels.get(name, {})
+
     def node(self, name: str) -> Node | None:
         return self.nodes.get(name)
 
@@ -268,6 +278,16 @@ class MemoryCluster:
             self.records[job.uid] = replace(record, finalizers=())
             if record.deleting:
                 self._job_gone(job.uid)
+
+    async def preempt(self, job: JobRecord, stopped: Stopped) -> None:
+        with self._effect(f"preempt {job.key}"):
+            if job.uid in self.records:
+                self.records[job.uid] = replace(self.records[job.uid], stopped=stopped)
+
+    async def readmit(self, job: JobRecord) -> None:
+        with self._effect(f"readmit {job.key}"):
+            if job.uid in self.records:
+                self.records[job.uid] = replace(self.records[job.uid], stopped=None)
 
     async def create(self, document: Document) -> None:
         kind, metadata = document["kind"], document["metadata"]
@@ -364,12 +384,16 @@ class MemoryTelemetry:
     decisions: list[Decision] = field(default_factory=list)
     gangs_placed: list[float] = field(default_factory=list)
     passes: list[str] = field(default_factory=list)
+    preemptions: list[str] = field(default_factory=list)
 
     def decided(self, decision: Decision, seconds: float) -> None:
         self.decisions.append(decision)
 
     def placed(self, seconds: float) -> None:
         self.gangs_placed.append(seconds)
+
+    def preempted(self, reason: str) -> None:
+        self.preemptions.append(reason)
 
     def reconciled(self, outcome: str, seconds: float) -> None:
         self.passes.append(outcome)

@@ -41,7 +41,7 @@ class Operation:
             self.cluster,
             self.telemetry,
             self.cluster.clock,
-            partial_gang=timedelta(seconds=self.settings.partial_gang_seconds),
+            settings=self.settings,
             changed=lambda uid: None,
         )
         world = World(

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from quartermaster import metrics
+from quartermaster.adapters.cache import Document
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import State
 from quartermaster.domain.cluster import Snapshot
@@ -28,6 +29,7 @@ class PrometheusTelemetry:
         self.registry = CollectorRegistry()
         self._decisions = self._histogram(metrics.DECISION_SECONDS)
         self._placed = self._histogram(metrics.GANG_PLACED_SECONDS)
+        self._preemptions = self._counter(metrics.PREEMPTIONS)
         self._passes = self._histogram(metrics.RECONCILE_SECONDS)
         self._writes = self._counter(metrics.API_WRITES)
         self._reports = self._counter(metrics.PROGRESS_REPORTS)
@@ -40,6 +42,10 @@ class PrometheusTelemetry:
     def placed(self, seconds: float) -> None:
         """A gang's gates are gone, this long after its job was created."""
         self._placed.observe(seconds)
+
+    def preempted(self, reason: str) -> None:
+        """A job is stopped for another one: Priority or Reclaim."""
+        self._preemptions.labels(reason).inc()
 
     def reconciled(self, outcome: str, seconds: float) -> None:
         """One pass over one job."""
@@ -109,6 +115,29 @@ class ClusterCollector(Collector):
                 used.add_metric([pool, accelerator], held)
         yield gpus
         yield used
+
+
+class QueueCollector(Collector):
+    """Series of the ComputeQueues that there are, as their statuses say."""
+
+    def __init__(self, records: Callable[[], Iterable[tuple[str, int, Document]]]) -> None:
+        self._records = records
+
+    @override
+    def collect(self) -> Iterator[Family]:
+        """All series, now."""
+        pending, admitted = _family(metrics.QUEUE_PENDING), _family(metrics.QUEUE_ADMITTED)
+        share, gpus = _family(metrics.QUEUE_SHARE), _family(metrics.QUEUE_GPUS)
+        for name, _, status in sorted(self._records(), key=lambda record: record[0]):
+            if not status:
+                continue
+            pending.add_metric([name], status.get("pending", 0))
+            admitted.add_metric([name], status.get("admitted", 0))
+            if "fairShare" in status:
+                share.add_metric([name], float(status["fairShare"]))
+            for usage in status.get("usage") or ():
+                gpus.add_metric([name, usage["accelerator"]], usage["gpus"])
+        yield from (pending, admitted, share, gpus)
 
 
 def _family(metric: metrics.Metric) -> GaugeMetricFamily:

@@ -15,8 +15,9 @@ from quartermaster.adapters.kube import (
 )
 from quartermaster.adapters.view import ClusterView
 from quartermaster.api import compute_pool, compute_queue, meta, training_job
-from quartermaster.api.record import JobRecord
+from quartermaster.api.record import JobRecord, stopped_text
 from quartermaster.domain.decision import Assignment
+from quartermaster.domain.queue import Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.domain.workload import NamespacedName
 from quartermaster.errors import ConflictError
@@ -83,6 +84,26 @@ class ClusterWriter:
         body = [same(job.uid), {"op": "replace", "path": "/metadata/finalizers", "value": kept}]
         await self._unless_gone(job_path(job.key), body)
         self._view.training_jobs.drop(job.uid)
+
+    async def preempt(self, job: JobRecord, stopped: Stopped) -> None:
+        """Note on the job that it has to stop for another one."""
+        await self._annotate(job, stopped_text(stopped))
+
+    async def readmit(self, job: JobRecord) -> None:
+        """Let a job that was stopped wait for its turn again."""
+        await self._annotate(job, None)
+
+    async def _annotate(self, job: JobRecord, text: str | None) -> None:
+        # With the uid: a later job of the same name is refused.
+        told = {"uid": job.uid, "annotations": {meta.PREEMPTED_ANNOTATION: text}}
+        try:
+            made = await self._client.patch(job_path(job.key), {"metadata": told}, MERGE_PATCH)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            logger.debug("%s is gone: %s", job.key, error)
+            return
+        self._keep_job(made)
 
     async def create(self, document: Document) -> None:
         """Create an owned object.

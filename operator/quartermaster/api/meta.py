@@ -26,6 +26,11 @@ POD_FINALIZER = f"{GROUP}/accounting"
 PRICE_ANNOTATION = f"{GROUP}/usd-per-hour"
 """On a pod: the price of its share of the node when it was placed [USD/h], or `unknown`."""
 
+PREEMPTED_ANNOTATION = f"{GROUP}/preempted"
+"""On a TrainingJob that is stopped for another one, until that one has its places: who, why, when.
+
+In JSON: `{"by": "NAMESPACE/NAME", "uid": ..., "why": ..., "at": ...}`."""
+
 NODE_LOST = "NodeLost"
 """Reason of the disruption of a pod that was given up together with its node."""
 
@@ -40,6 +45,7 @@ class ConditionType(StrEnum):
     RUNNING = "Running"
     SUSPENDED = "Suspended"
     STALLED = "Stalled"
+    PREEMPTED = "Preempted"
     COMPLETE = "Complete"
     FAILED = "Failed"
 

@@ -1,5 +1,6 @@
 """A TrainingJob as the operator works with it: parsed once per version."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from quartermaster.api import meta
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import TrainingJobStatus
+from quartermaster.domain.queue import UNLABELLED, Stopped
 from quartermaster.domain.workload import NamespacedName
 
 
@@ -27,6 +29,10 @@ class JobRecord:
     status: TrainingJobStatus
     deleting: bool = False
     finalizers: tuple[str, ...] = ()
+    queue: str | None = UNLABELLED
+    """The queue that it is in; None where Kueue queues it."""
+    stopped: Stopped | None = None
+    """For whom it was stopped and why; None while it is not."""
 
     @property
     def held(self) -> bool:
@@ -67,7 +73,39 @@ def parse(document: Mapping[str, Any]) -> JobRecord:
         status=status,
         deleting="deletionTimestamp" in metadata,
         finalizers=tuple(metadata.get("finalizers") or ()),
+        queue=_queue(metadata.get("labels") or {}),
+        stopped=_stopped((metadata.get("annotations") or {}).get(meta.PREEMPTED_ANNOTATION)),
     )
+
+
+def _queue(labels: Mapping[str, str]) -> str | None:
+    if meta.KUEUE_LABEL in labels:
+        return None
+    return labels.get(meta.QUEUE_LABEL) or UNLABELLED
+
+
+def stopped_text(stopped: Stopped) -> str:
+    """The annotation's value."""
+    told = {
+        "by": str(stopped.by),
+        "uid": stopped.by_uid,
+        "why": stopped.why,
+        "at": stopped.at.isoformat(),
+    }
+    return json.dumps(told)
+
+
+def _stopped(text: str | None) -> Stopped | None:
+    """What `stopped_text` wrote; one that cannot be read stops nobody."""
+    if text is None:
+        return None
+    try:
+        told = json.loads(text)
+        namespace, _, name = str(told["by"]).partition("/")
+        at = datetime.fromisoformat(told["at"]).astimezone(UTC)
+        return Stopped(NamespacedName(namespace, name), str(told["uid"]), str(told["why"]), at)
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _fault(entry: Mapping[str, Any]) -> str:

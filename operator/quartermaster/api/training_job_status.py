@@ -144,7 +144,9 @@ class Goodput(ApiModel):
     restarts: Annotated[int, Field(ge=0)] = 0
     """Worker pods that ended without success and were started again [count]."""
     interruptions: Annotated[int, Field(ge=0)] = 0
-    """Of these, the ones that Kubernetes or a lost node ended [count]."""
+    """Worker pods that Kubernetes, a lost node or a preemption ended [count].
+
+    Those that a preemption ended are not among the restarts."""
 
 
 class CheckpointStatus(ApiModel):
@@ -230,7 +232,9 @@ class TrainingJobStatus(ApiModel):
     conditions: Annotated[list[Condition], Field(max_length=16), MapList("type")] = Field(
         default_factory=list
     )
-    """The latest observations: Placed, Running, Suspended, Stalled, Complete, Failed."""
+    """The latest observations: Placed, Running, Suspended, Stalled, Complete, Failed.
+
+    Preempted is there once it was."""
     workers: Annotated[str, Field(max_length=16)] = ""
     """For the column: running of wanted, `2/2`."""
     start_time: datetime | None = None

@@ -70,6 +70,18 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """That a job was told to stop for another one."""
+
+    by: NamespacedName
+    """The job that it makes room for."""
+    by_uid: str
+    why: str
+    at: datetime
+    """When it was told."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seat:
     """One worker's place."""
 

@@ -1,7 +1,7 @@
 """A job's money: from worker pods and the last status to the next one. Each pod is charged once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -72,3 +72,19 @@ def close(
         ),
         to_release=(*charged, *fresh),
     )
+
+
+def with_interruptions(books: Books, before: Cost | None, workers: Sequence[Worker]) -> Books:
+    """The books of a job that was stopped for another one: its workers' ends are no restarts.
+
+    Args:
+        books: As they are when the workers count as suspended.
+        before: The cost that was written last: what is closing there was counted then.
+        workers: The job's pods.
+    """
+    known = set(before.closing) if before is not None else set()
+    failed = {worker.uid for worker in workers if worker.phase is Phase.FAILED}
+    more = sum(1 for w in books.to_release if w.uid in failed - known)
+    goodput = books.goodput
+    told = Goodput(restarts=goodput.restarts, interruptions=goodput.interruptions + more)
+    return replace(books, goodput=told)

@@ -1,29 +1,32 @@
 """The placement cycle: who waits, what is free, who gets it, and the gates come off.
 
 One cycle at a time decides for the whole cluster, so that no two gangs are promised the same GPU.
+The queues' decisions are `decide.queue`'s; here they meet the cluster. What a cycle has to know of
+earlier ones stands on the objects: places on pods, and on a job that it was stopped, and for whom.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from quartermaster.api import meta, training_job
-from quartermaster.api.record import JobRecord
-from quartermaster.api.training_job import TrainingJobSpec
-from quartermaster.decide.placement.choose import choose
-from quartermaster.domain.cluster import Capacity, Node, Snapshot, Toleration
+from quartermaster.api import meta
+from quartermaster.decide.queue.admit import Scene, Verdict, admit
+from quartermaster.decide.queue.room import loaded
+from quartermaster.decide.queue.share import measure, past_of
+from quartermaster.decide.queue.tree import ledger_of, tree_of
+from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Assignment, Decision, Placed, Waiting
+from quartermaster.domain.queue import Stopped
 from quartermaster.domain.resources import Resources
-from quartermaster.domain.worker import Phase, Worker
-from quartermaster.domain.workload import Gang, TopologyMode
+from quartermaster.domain.workload import Gang
 from quartermaster.errors import ClusterError
-from quartermaster.manifests.worker import GPU_RESOURCE
+from quartermaster.reconcile.demand import gang_of, holdings
 from quartermaster.reconcile.ports import Clock, Telemetry, View, Writer
-from quartermaster.units import byte_count, millicores
+from quartermaster.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -32,67 +35,6 @@ SETTLE_SECONDS = 0.02
 IDLE_SECONDS = 10.0
 """A cycle runs at least this often while gangs wait."""
 PARALLEL_WRITES = 32
-
-_CAPACITY = {
-    training_job.CapacityType.AUTO: None,
-    training_job.CapacityType.SPOT: Capacity.SPOT,
-    training_job.CapacityType.ON_DEMAND: Capacity.ON_DEMAND,
-}
-_GPU_TOLERATION = Toleration(GPU_RESOURCE)
-
-
-def per_worker(spec: TrainingJobSpec) -> Resources:
-    """What one worker takes of a node."""
-    needs = spec.trainer.resources_per_worker
-    return Resources(
-        cpu_m=millicores(needs.cpu), memory=byte_count(needs.memory), gpus=needs.gpus, pods=1
-    )
-
-
-def gang_of(job: JobRecord, workers: Iterable[Worker]) -> Gang | None:
-    """The job's workers that want a place; None while some of its pods are still to be created."""
-    spec = job.spec
-    if spec is None or spec.suspend or job.deleting or job.finished:
-        return None
-    alive = [worker for worker in workers if worker.live]
-    waiting = [worker for worker in alive if meta.PLACEMENT_GATE in worker.gates]
-    done = {worker.index for worker in workers if worker.phase is Phase.SUCCEEDED}
-    present = {worker.index for worker in alive} | done
-    if not waiting or len(present) < spec.trainer.workers:
-        return None
-    return Gang(
-        key=job.key,
-        uid=job.uid,
-        created=job.created,
-        indices=tuple(sorted(worker.index for worker in waiting)),
-        per_worker=per_worker(spec),
-        priority=spec.priority,
-        held=tuple(sorted({w.node for w in alive if not w.gates and w.node is not None})),
-        capacity=_CAPACITY[spec.placement.capacity_type],
-        accelerators=tuple(spec.placement.accelerators),
-        pools=tuple(spec.placement.pools),
-        topology=TopologyMode(spec.placement.topology.mode.value),
-        topology_level=spec.placement.topology.level,
-        tolerations=(_GPU_TOLERATION,),
-    )
-
-
-def in_order(gangs: Iterable[Gang]) -> list[Gang]:
-    """Higher priority first, then the older, then by name."""
-    return sorted(gangs, key=lambda gang: (-gang.priority, gang.created, gang.key))
-
-
-def taken(snapshot: Snapshot, assignments: Iterable[Assignment], each: Resources) -> Snapshot:
-    """The snapshot after these places are given away."""
-    more: dict[str, Resources] = {}
-    for assignment in assignments:
-        more[assignment.node] = more.get(assignment.node, Resources()) + each
-    nodes = tuple(_with(node, more.get(node.name)) for node in snapshot.nodes)
-    return replace(snapshot, nodes=nodes)
-
-
-def _with(node: Node, more: Resources | None) -> Node:
-    return node if more is None else replace(node, used=node.used + more)
 
 
 class Changed(Protocol):
@@ -121,15 +63,16 @@ class PlacementCycle:
         telemetry: Telemetry,
         clock: Clock,
         *,
-        partial_gang: timedelta,
+        settings: Settings,
         changed: Changed,
     ) -> None:
         self._view = view
         self._writer = writer
         self._telemetry = telemetry
         self._clock = clock
-        self._partial_gang = partial_gang
+        self._partial_gang = timedelta(seconds=settings.partial_gang_seconds)
         self._changed = changed
+        self._half_life_s = settings.queue_half_life_seconds
         self._wake = asyncio.Event()
         self._promises: dict[str, Promise] = {}
         self._partial_since: dict[str, datetime] = {}
@@ -157,30 +100,68 @@ class PlacementCycle:
     async def once(self) -> None:
         """One cycle: decide on all, while the gates of those decided on come off."""
         self._forget_the_gone()
-        gangs = in_order(self._waiting())
-        if not gangs:
+        waiting = self._waiting()
+        if not waiting:
             self._promises.clear()
             return
-        snapshot = self._snapshot()
-        refused: dict[tuple[object, ...], Waiting] = {}
         placing: list[asyncio.Task[None]] = []
         limit = asyncio.Semaphore(PARALLEL_WRITES)
-        for gang in gangs:
-            shape = _shape(gang)
-            decision: Decision | None = refused.get(shape)
-            if decision is None:
-                began = time.perf_counter()
-                decision = choose(gang, snapshot)
-                self._telemetry.decided(decision, time.perf_counter() - began)
+        for verdict in self._timed(admit(self._scene(waiting))):
+            gang, decision = verdict.gang, verdict.decision
             if isinstance(decision, Placed):
-                snapshot = taken(snapshot, decision.assignments, gang.per_worker)
                 placing.append(asyncio.create_task(self._place(gang, decision, limit)))
             else:
-                # Free places only shrink within a cycle: a gang of the same shape has no chance.
-                refused[shape] = decision
+                await self._stop_others(verdict)
                 await self._wait(gang, decision)
             await asyncio.sleep(0)
         await asyncio.gather(*placing)
+
+    def _timed(self, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
+        while True:
+            began = time.perf_counter()
+            verdict = next(verdicts, None)
+            if verdict is None:
+                return
+            if not verdict.repeated:
+                self._telemetry.decided(verdict.decision, time.perf_counter() - began)
+            yield verdict
+
+    def _scene(self, waiting: Sequence[Gang]) -> Scene:
+        """Everything that this cycle is decided from, at one moment."""
+        now, snapshot = self._clock.now(), self._snapshot()
+        places = {uid: promise.node for uid, promise in self._promises.items()}
+        held, tree = holdings(self._view, places, now), tree_of(self._view.queues())
+        return Scene(
+            snapshot=snapshot,
+            waiting=waiting,
+            holdings=held,
+            tree=tree,
+            past=past_of(ledger_of(tree, held), measure(snapshot), self._half_life_s, now),
+            namespaces={
+                name: self._view.namespace_labels(name)
+                for name in {gang.key.namespace for gang in waiting}
+            },
+        )
+
+    async def _stop_others(self, verdict: Verdict) -> None:
+        """Note on each victim that it has to stop; its own pass stops its workers.
+
+        The notes are what the next cycle knows of it, so one that fails is decided anew.
+        """
+        gang = verdict.gang
+        for victim, why in verdict.stop:
+            job = self._view.job(victim.uid)
+            if job is None:
+                continue
+            try:
+                await self._writer.preempt(job, Stopped(gang.key, gang.uid, why, self._clock.now()))
+            except ClusterError as error:
+                logger.info("%s: not stopped for %s, again: %s", job.key, gang.key, error)
+                self.wake()
+                return
+            logger.info("%s: stopped %s", job.key, why)
+            self._telemetry.preempted("Priority" if victim.queue == gang.queue else "Reclaim")
+            self._changed(victim.uid)
 
     def _waiting(self) -> list[Gang]:
         gangs: list[Gang] = []
@@ -204,8 +185,7 @@ class PlacementCycle:
         more: dict[str, Resources] = {}
         for promise in self._promises.values():
             more[promise.node] = more.get(promise.node, Resources()) + promise.holds
-        nodes = tuple(_with(node, more.get(node.name)) for node in snapshot.nodes)
-        return replace(snapshot, nodes=nodes)
+        return loaded(snapshot, more)
 
     async def _place(self, gang: Gang, decision: Placed, limit: asyncio.Semaphore) -> None:
         self._remember(gang.uid, decision)
@@ -254,16 +234,3 @@ class PlacementCycle:
         for uid in [uid for uid in self.decisions if self._view.job(uid) is None]:
             del self.decisions[uid]
             self._partial_since.pop(uid, None)
-
-
-def _shape(gang: Gang) -> tuple[object, ...]:
-    return (
-        gang.size,
-        gang.per_worker,
-        gang.held,
-        gang.capacity,
-        gang.accelerators,
-        gang.pools,
-        gang.topology,
-        gang.topology_level,
-    )

@@ -8,6 +8,7 @@ from quartermaster.api.record import JobRecord
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision
 from quartermaster.domain.progress import Report
+from quartermaster.domain.queue import Queue, Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 
 Document = Mapping[str, Any]
@@ -48,6 +49,14 @@ class View(Protocol):
         """The ComputePools by name."""
         ...
 
+    def queues(self) -> tuple[Queue, ...]:
+        """The ComputeQueues by name."""
+        ...
+
+    def namespace_labels(self, name: str) -> Mapping[str, str]:
+        """A namespace's labels; none where it is not known yet."""
+        ...
+
     def node(self, name: str) -> Node | None:
         """One node, without what its pods hold."""
         ...
@@ -70,6 +79,14 @@ class Writer(Protocol):
 
     async def remove_finalizer(self, job: JobRecord) -> None:
         """Let the job go."""
+        ...
+
+    async def preempt(self, job: JobRecord, stopped: Stopped) -> None:
+        """Note on the job that it has to stop for another one."""
+        ...
+
+    async def readmit(self, job: JobRecord) -> None:
+        """Let a job that was stopped wait for its turn again."""
         ...
 
     async def create(self, document: Document) -> None:
@@ -134,6 +151,10 @@ class Telemetry(Protocol):
 
     def placed(self, seconds: float) -> None:
         """A gang's gates are gone, this long after its job was created."""
+        ...
+
+    def preempted(self, reason: str) -> None:
+        """A job is stopped for another one: Priority or Reclaim."""
         ...
 
     def reconciled(self, outcome: str, seconds: float) -> None:

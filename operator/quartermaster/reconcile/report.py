@@ -24,6 +24,7 @@ from quartermaster.decide import workers as facts
 from quartermaster.domain.cluster import Capacity, Node, Pool, Snapshot
 from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
 from quartermaster.domain.progress import Report
+from quartermaster.domain.queue import Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.manifests.volume import Location
 from quartermaster.reconcile import measured
@@ -92,6 +93,7 @@ def _state(it: Facts, counted: facts.Tally, *, complete: bool) -> State:
         (it.failed is not None, State.FAILED),
         (complete, State.COMPLETE),
         (it.spec.suspend, State.SUSPENDED),
+        (it.job.stopped is not None, State.PENDING),
         (it.stalled is not None, State.STALLED),
         (counted.running + counted.succeeded == wanted, State.RUNNING),
         (counted.starting + counted.running > 0, State.STARTING),
@@ -120,6 +122,11 @@ def _conditions(
         ConditionType.FAILED: (it.failed is not None, *(it.failed or ("NotFailed", ""))),
     }
     old = {condition.type: condition for condition in it.job.status.conditions}
+    preempted = _preempted(
+        it, old.get(ConditionType.PREEMPTED), placed=truths[ConditionType.PLACED][0]
+    )
+    if preempted is not None:
+        truths[ConditionType.PREEMPTED] = preempted
     return [_condition(kind, truth, old.get(kind), it) for kind, truth in truths.items()]
 
 
@@ -146,8 +153,8 @@ def _condition(kind: str, truth: Truth, old: Condition | None, it: Facts) -> Con
 def _placed(it: Facts, counted: facts.Tally, *, over: bool) -> Truth:
     if over:
         return False, "Finished", "the nodes are free again"
-    if it.spec.suspend:
-        return False, "Suspended", "spec.suspend is true"
+    if it.spec.suspend or it.job.stopped is not None:
+        return _held_back(it)
     if counted.starting + counted.running + counted.succeeded >= it.spec.trainer.workers:
         reason = it.decision.reason if isinstance(it.decision, Placed) else ""
         return True, "GangPlaced", reason or _old_reason(it)
@@ -158,6 +165,27 @@ def _placed(it: Facts, counted: facts.Tally, *, over: bool) -> Truth:
     if before is not None and before.reason in set(Refusal) and it.decision is None:
         return False, before.reason, before.message
     return False, "Undecided", "the gang's pods are being created"
+
+
+def _held_back(it: Facts) -> Truth:
+    if it.spec.suspend or it.job.stopped is None:
+        return False, "Suspended", "spec.suspend is true"
+    return False, "Preempted", _why_stopped(it.job.stopped)
+
+
+def _why_stopped(stopped: Stopped) -> str:
+    return f"stopped {stopped.why}; goes on from its last checkpoint when it is its turn again"
+
+
+def _preempted(it: Facts, old: Condition | None, *, placed: bool) -> Truth | None:
+    """True from when it was told to stop until it is placed again; absent if it never was."""
+    if it.job.stopped is not None:
+        return True, "Preempted", _why_stopped(it.job.stopped)
+    if old is None:
+        return None
+    if old.status is ConditionStatus.TRUE and not placed:
+        return True, old.reason, old.message
+    return False, "PlacedAgain" if placed else old.reason, old.message
 
 
 def _running(it: Facts, counted: facts.Tally, profile: Profile | None, *, over: bool) -> Truth:

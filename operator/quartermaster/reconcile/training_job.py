@@ -17,7 +17,7 @@ from quartermaster.api.training_job_status import (
 )
 from quartermaster.decide import workers as facts
 from quartermaster.domain.cluster import Node, Snapshot
-from quartermaster.domain.decision import Decision
+from quartermaster.domain.decision import Decision, Refusal
 from quartermaster.domain.worker import Worker
 from quartermaster.errors import ConflictError
 from quartermaster.manifests import volume
@@ -178,7 +178,7 @@ class TrainingJobReconciler:
         now = self._world.clock.now()
         if not job.held:
             await self._world.writer.add_finalizer(job)
-        conflict = await self._apply(job, spec, stop=spec.suspend or facts.hopeless(workers))
+        conflict = await self._apply(job, spec, stop=_is_to_stop(job, spec, workers))
         await self._tend(job, workers, now)
         found = await self._observe(job, spec, workers, conflict, now)
         books = self._account(found)
@@ -186,7 +186,34 @@ class TrainingJobReconciler:
         await self._write(job, status, now)
         for worker in books.to_release:
             await self._world.writer.release(worker)
+        await self._readmit(job, now)
         return self._when_again(job, status, workers)
+
+    async def _readmit(self, job: JobRecord, now: datetime) -> None:
+        """A job that was stopped waits again once it is gone and has made room for the other.
+
+        Before that it would only take back what it was stopped for.
+        """
+        if job.stopped is None:
+            return
+        child = self._world.view.child(job.uid)
+        workers = self._world.view.workers(job.uid)
+        if (child is not None and not child.suspended) or any(
+            worker.accounted for worker in workers
+        ):
+            return
+        patience = timedelta(seconds=self._world.settings.preemption_claim_seconds)
+        if now - job.stopped.at > patience or not self._waits(job.stopped.by_uid):
+            await self._world.writer.readmit(job)
+
+    def _waits(self, uid: str) -> bool:
+        """Whether a job still wants the places that another one was stopped for."""
+        job = self._world.view.job(uid)
+        if job is None or job.spec is None or job.spec.suspend:
+            return False
+        if job.finished or job.deleting or job.stopped is not None:
+            return False
+        return not any(w.node and not w.gates and w.live for w in self._world.view.workers(uid))
 
     async def _apply(self, job: JobRecord, spec: TrainingJobSpec, *, stop: bool) -> Verdict | None:
         """Make what is missing. A name that is taken is the user's to clear up."""
@@ -289,14 +316,18 @@ class TrainingJobReconciler:
         return None if worker.node is None else self._world.view.node(worker.node)
 
     def _account(self, found: report.Facts) -> Books:
-        return accounts.close(
+        preempted = found.job.stopped is not None and not found.spec.suspend
+        books = accounts.close(
             found.job.status.cost,
             found.job.status.goodput,
             found.workers,
             now=found.now,
             source=report.price_source(found.cluster),
-            suspended=found.spec.suspend,
+            suspended=found.spec.suspend or preempted,
         )
+        if preempted:
+            return accounts.with_interruptions(books, found.job.status.cost, found.workers)
+        return books
 
     async def _write(self, job: JobRecord, status: TrainingJobStatus, now: datetime) -> None:
         """Write the status when it differs; what only ticks is written at a bounded rate."""
@@ -324,18 +355,14 @@ class TrainingJobReconciler:
 
     def _announce(self, job: JobRecord, status: TrainingJobStatus) -> None:
         """An event for each condition that came true or changed its reason."""
-        told = {"Placed", "Running", "Suspended", "Stalled", "Complete", "Failed"}
+        told = {"Placed", "Running", "Suspended", "Stalled", "Preempted", "Complete", "Failed"}
         old = {c.type: (c.status, c.reason) for c in job.status.conditions}
         for condition in status.conditions:
             holds = condition.status is ConditionStatus.TRUE
-            waits = condition.type == "Placed" and condition.reason in (
-                "NoCapacity",
-                "Unsatisfiable",
-                "NoSuchPool",
-            )
+            waits = condition.type == "Placed" and condition.reason in set(Refusal)
             news = old.get(condition.type) != (condition.status, condition.reason)
             if condition.type in told and news and (holds or waits):
-                bad = waits or condition.type in ("Stalled", "Failed")
+                bad = waits or condition.type in ("Stalled", "Preempted", "Failed")
                 self._world.recorder.event(
                     job, warning=bad, reason=condition.reason, message=condition.message
                 )
@@ -354,3 +381,8 @@ class TrainingJobReconciler:
     def _forget(self, uid: str) -> None:
         self._written.pop(uid, None)
         self._world.reports.forget(uid)
+
+
+def _is_to_stop(job: JobRecord, spec: TrainingJobSpec, workers: list[Worker]) -> bool:
+    """Whether the job's workers have to go, with their grace."""
+    return spec.suspend or job.stopped is not None or facts.hopeless(workers)

@@ -111,10 +111,11 @@ def preempting(victims: Iterable[Holding]) -> Waiting:
     """Others are being stopped for it."""
     names = [str(victim.key) for victim in victims]
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    verb = "is" if len(names) == 1 else "are"
     return Waiting(
         Refusal.PREEMPTING,
-        f"{', '.join(names[:MAX_NAMED])}{more} "
-        f"{'is' if len(names) == 1 else 'are'} being stopped for it: starts when that work is saved",
+        f"{', '.join(names[:MAX_NAMED])}{more} {verb} being stopped for it: "
+        "starts when that work is saved",
     )
 
 

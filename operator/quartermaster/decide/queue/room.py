@@ -1,6 +1,6 @@
 """Snapshots with places given away, given back, or kept: trials that leave the original alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from quartermaster.domain.cluster import Node, Snapshot
@@ -11,12 +11,20 @@ from quartermaster.domain.resources import NOTHING, Resources
 Loads = dict[str, Resources]
 
 
+def loaded(snapshot: Snapshot, more: Mapping[str, Resources]) -> Snapshot:
+    """The snapshot with more, or with negative amounts less, held on some nodes."""
+    if not more:
+        return snapshot
+    nodes = tuple(_loaded(node, more.get(node.name)) for node in snapshot.nodes)
+    return replace(snapshot, nodes=nodes)
+
+
 def taken(snapshot: Snapshot, assignments: Iterable[Assignment], each: Resources) -> Snapshot:
     """The snapshot after these places are given away."""
     more: Loads = {}
     for assignment in assignments:
         more[assignment.node] = more.get(assignment.node, NOTHING) + each
-    return _with(snapshot, more)
+    return loaded(snapshot, more)
 
 
 def without(
@@ -28,7 +36,7 @@ def without(
         for seat in holding.seats:
             if seat.leaving or not only_leaving:
                 less[seat.node] = less.get(seat.node, NOTHING) - holding.per_worker
-    return _with(snapshot, less)
+    return loaded(snapshot, less)
 
 
 def tightest(snapshots: Iterable[Snapshot]) -> Snapshot:
@@ -55,13 +63,6 @@ def _larger(one: Resources, other: Resources) -> Resources:
         max(one.gpus, other.gpus),
         max(one.pods, other.pods),
     )
-
-
-def _with(snapshot: Snapshot, more: Loads) -> Snapshot:
-    if not more:
-        return snapshot
-    nodes = tuple(_loaded(node, more.get(node.name)) for node in snapshot.nodes)
-    return replace(snapshot, nodes=nodes)
 
 
 def _loaded(node: Node, more: Resources | None) -> Node:

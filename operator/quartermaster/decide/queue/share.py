@@ -105,3 +105,14 @@ def decayed(history: History | None, used: Fraction, half_life_s: float, now: da
     kept = Fraction(0.5 ** (age_s / half_life_s))
     mean = kept * history.gpus + (1 - kept) * used
     return Fraction(round(mean * STEPS), STEPS)
+
+
+def past_of(ledger: Ledger, measured: Measure, half_life_s: float, now: datetime) -> Past:
+    """The decayed mean of every queue that has a history [valued GPUs]; none without half-life."""
+    if half_life_s <= 0:
+        return {}
+    return {
+        name: decayed(queue.history, measured.used(ledger, name), half_life_s, now)
+        for name, queue in ledger.tree.queues.items()
+        if queue.history is not None
+    }

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from quartermaster.domain.queue import UNLABELLED, Queue
+from quartermaster.domain.queue import UNLABELLED, Holding, Queue
 
 ENDLESS = 2**31
 """What an unlimited queue may hold [count]."""
@@ -163,3 +163,13 @@ class Ledger:
             lent_and_idle = quota - home - max(0, used - home)
             from_parent = min(from_parent, lent_and_idle + told.borrowing_limit)
         return max(0, home - used) + from_parent
+
+
+def ledger_of(tree: Tree, holdings: Iterable[Holding]) -> Ledger:
+    """Who holds what now, what is on its way out counted too."""
+    ledger = Ledger(tree)
+    for holding in holdings:
+        if holding.queue is not None and holding.queue in tree.queues:
+            for model, gpus in holding.gpus_by_model().items():
+                ledger.charge(holding.queue, model, gpus)
+    return ledger

@@ -5,7 +5,12 @@ from dataclasses import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from quartermaster import metrics
-from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemetry, resource_of
+from quartermaster.adapters.telemetry import (
+    ClusterCollector,
+    PrometheusTelemetry,
+    QueueCollector,
+    resource_of,
+)
 from quartermaster.api.training_job_status import (
     Cost,
     Goodput,
@@ -38,6 +43,7 @@ def filled() -> PrometheusTelemetry:
     telemetry.decided(Placed((), "because"), 0.01)
     telemetry.decided(Waiting(Refusal.NO_CAPACITY, "full"), 0.01)
     telemetry.placed(3.0)
+    telemetry.preempted("Reclaim")
     telemetry.reconciled("ok", 0.01)
     telemetry.wrote("PATCH", "/api/v1/namespaces/team/pods/x/status")
     telemetry.reported(204)
@@ -52,6 +58,12 @@ def filled() -> PrometheusTelemetry:
     cluster = make.snapshot(nodes, make.pool("pool"))
     jobs = [make.record(spec=make.spec(), status=status)]
     telemetry.registry.register(ClusterCollector(lambda: jobs, lambda: cluster, lambda: True))
+    queues = [
+        ("research", 1, {"pending": 2, "admitted": 3, "fairShare": "0.25",
+                         "usage": [{"accelerator": make.T4, "gpus": 8}]}),
+        ("new", 1, {}),
+    ]  # fmt: skip
+    telemetry.registry.register(QueueCollector(lambda: queues))
     return telemetry
 
 
@@ -98,6 +110,11 @@ def test_values_are_what_was_told() -> None:
     assert found["jobs", ("Failed",)] == 0
     assert found["api_writes_total", ("PATCH", "pods/status")] == 1
     assert found["leader", ()] == 1
+    assert found["preemptions_total", ("Reclaim",)] == 1
+    assert found["queue_pending_jobs", ("research",)] == 2
+    assert found["queue_gpus_used", (make.T4, "research")] == 8
+    assert found["queue_fair_share_ratio", ("research",)] == 0.25
+    assert ("queue_pending_jobs", ("new",)) not in found
 
 
 def test_what_is_unknown_has_no_sample_rather_than_a_zero() -> None:

@@ -13,6 +13,8 @@ import yaml
 
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.profile.hardware import Hardware
+from quartermaster.decide.queue.order import in_order
+from quartermaster.decide.queue.room import taken
 from quartermaster.domain.cluster import (
     Capacity,
     Node,
@@ -26,7 +28,6 @@ from quartermaster.domain.decision import Decision, Placed
 from quartermaster.domain.hardware import NumberFormat
 from quartermaster.domain.profile import JobProfile, Kernel
 from quartermaster.domain.workload import Gang, Objective, TopologyMode
-from quartermaster.reconcile.cycle import in_order, taken
 from quartermaster.units import usd
 from tests.support import gpus, make
 

@@ -7,11 +7,12 @@ import pytest
 from typing_extensions import override
 
 from quartermaster.api import meta
+from quartermaster.decide.queue.order import in_order
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Placed, Waiting
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.domain.workload import Gang
-from quartermaster.reconcile.cycle import gang_of, in_order
+from quartermaster.reconcile.demand import gang_of
 from tests.support import make
 from tests.support.memory import MemoryCluster, Trip
 from tests.support.operation import Operation

@@ -1,0 +1,150 @@
+"""What jobs ask for and what they hold, read off their pods and statuses: no memory of our own."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from fractions import Fraction
+
+from quartermaster.api import meta, training_job
+from quartermaster.api.record import JobRecord
+from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.decide.queue.share import model_of
+from quartermaster.domain.cluster import Capacity, Toleration
+from quartermaster.domain.queue import UNKNOWN_MODEL, Holding, Seat
+from quartermaster.domain.resources import Resources
+from quartermaster.domain.worker import Phase, Worker
+from quartermaster.domain.workload import Gang, TopologyMode
+from quartermaster.manifests.worker import GPU_RESOURCE
+from quartermaster.reconcile.ports import View
+from quartermaster.units import byte_count, millicores
+
+Places = Mapping[str, str]
+"""Nodes by the uid of pods that were given one and do not show it yet."""
+NOWHERE: Places = {}
+
+_CAPACITY = {
+    training_job.CapacityType.AUTO: None,
+    training_job.CapacityType.SPOT: Capacity.SPOT,
+    training_job.CapacityType.ON_DEMAND: Capacity.ON_DEMAND,
+}
+_GPU_TOLERATION = Toleration(GPU_RESOURCE)
+
+
+def per_worker(spec: TrainingJobSpec) -> Resources:
+    """What one worker takes of a node."""
+    needs = spec.trainer.resources_per_worker
+    return Resources(
+        cpu_m=millicores(needs.cpu), memory=byte_count(needs.memory), gpus=needs.gpus, pods=1
+    )
+
+
+def gang_of(job: JobRecord, workers: Iterable[Worker]) -> Gang | None:
+    """The job's workers that want a place; None while some of its pods are still to be created."""
+    spec = job.spec
+    if spec is None or spec.suspend or job.deleting or job.finished or job.stopped is not None:
+        return None
+    alive = [worker for worker in workers if worker.live]
+    waiting = [worker for worker in alive if meta.PLACEMENT_GATE in worker.gates]
+    done = {worker.index for worker in workers if worker.phase is Phase.SUCCEEDED}
+    present = {worker.index for worker in alive} | done
+    if not waiting or len(present) < spec.trainer.workers:
+        return None
+    deadline = spec.active_deadline_seconds
+    return Gang(
+        key=job.key,
+        uid=job.uid,
+        created=job.created,
+        indices=tuple(sorted(worker.index for worker in waiting)),
+        per_worker=per_worker(spec),
+        priority=spec.priority,
+        held=tuple(sorted({w.node for w in alive if not w.gates and w.node is not None})),
+        capacity=_CAPACITY[spec.placement.capacity_type],
+        accelerators=tuple(spec.placement.accelerators),
+        pools=tuple(spec.placement.pools),
+        topology=TopologyMode(spec.placement.topology.mode.value),
+        topology_level=spec.placement.topology.level,
+        tolerations=(_GPU_TOLERATION,),
+        queue=job.queue,
+        runtime_s=None if deadline is None else float(deadline),
+    )
+
+
+def holdings(view: View, places: Places, now: datetime) -> list[Holding]:
+    """Every job that holds nodes, or was stopped for one that still waits."""
+    found = (holding_of(job, view, places, now) for job in view.jobs() if not job.finished)
+    return [holding for holding in found if holding is not None]
+
+
+def holding_of(job: JobRecord, view: View, places: Places, now: datetime) -> Holding | None:
+    """What a job holds; None where that is nothing and nobody waits for it to be gone."""
+    spec = job.spec
+    if spec is None:
+        return None
+    told_to_go = job.stopped is not None or job.deleting or spec.suspend
+    seated: list[Worker] = []
+    seats: list[Seat] = []
+    workers = view.workers(job.uid)
+    for worker in workers:
+        node_name = places.get(worker.uid) if worker.gates else worker.node
+        if node_name is None or worker.over:
+            continue
+        node = view.node(node_name)
+        model = (model_of(node) if node is not None else "") or UNKNOWN_MODEL
+        model = model if spec.trainer.resources_per_worker.gpus else ""
+        seats.append(Seat(node_name, model, told_to_go or worker.deleting is not None))
+        seated.append(worker)
+    if not seats and job.stopped is None:
+        return None
+    return Holding(
+        key=job.key,
+        uid=job.uid,
+        queue=job.queue,
+        per_worker=per_worker(spec),
+        seats=tuple(seats),
+        priority=spec.priority,
+        started=min((w.bound for w in seated if w.bound is not None), default=None),
+        remaining_s=_remaining(job, spec, seated, now),
+        lost_s=_lost(job, seated, now),
+        usd_per_hour=_rate(seated),
+        stopped_for="" if job.stopped is None else job.stopped.by_uid,
+        awaited=0 if told_to_go else _awaited(spec, workers, seated),
+    )
+
+
+def _remaining(
+    job: JobRecord, spec: TrainingJobSpec, seated: Sequence[Worker], now: datetime
+) -> float | None:
+    """Time to the end by the run's own reckoning or its deadline, whichever comes first [s]."""
+    known: list[float] = []
+    progress = job.status.progress
+    if progress is not None and progress.estimated_completion_time is not None:
+        known.append((progress.estimated_completion_time - now).total_seconds())
+    bound = [worker.bound for worker in seated if worker.bound is not None]
+    if spec.active_deadline_seconds is not None and bound:
+        known.append(spec.active_deadline_seconds - (now - min(bound)).total_seconds())
+    return max(0.0, min(known)) if known else None
+
+
+def _lost(job: JobRecord, seated: Sequence[Worker], now: datetime) -> float:
+    """Time since the last checkpoint, or since the gang started if that was later [s]."""
+    started = [worker.started for worker in seated if worker.started is not None]
+    if not started:
+        return 0.0
+    since = max(started)
+    if job.status.checkpoint is not None:
+        since = max(since, job.status.checkpoint.time)
+    return max(0.0, (now - since).total_seconds())
+
+
+def _rate(seated: Sequence[Worker]) -> Fraction | None:
+    total = Fraction(0)
+    for worker in seated:
+        if worker.usd_per_hour is None:
+            return None
+        total += worker.usd_per_hour
+    return total
+
+
+def _awaited(spec: TrainingJobSpec, workers: Sequence[Worker], seated: Sequence[Worker]) -> int:
+    """Workers of a gang on nodes that have no place at the moment [count]."""
+    done = {worker.index for worker in workers if worker.phase is Phase.SUCCEEDED}
+    return max(0, spec.trainer.workers - len({worker.index for worker in seated} | done))
