@@ -106,6 +106,7 @@ def parser() -> Parser:
     _add_logs(commands)
     _add_cost(commands)
     _add_pools(commands)
+    _add_queues(commands)
     return top
 
 
@@ -188,6 +189,16 @@ def _add_pools(commands: Commands) -> None:
         ["pools      every ComputePool"],
     )
     _add_output(pools)
+
+
+def _add_queues(commands: Commands) -> None:
+    queues = _command(
+        commands,
+        "queues",
+        "who may use how much, and who does",
+        ["queues     every ComputeQueue, those of one parent below it"],
+    )
+    _add_output(queues)
 
 
 def _command(commands: Commands, name: str, summary: str, examples: Sequence[str]) -> Parser:

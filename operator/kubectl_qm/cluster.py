@@ -63,6 +63,10 @@ class Cluster(Protocol):
         """ComputePools, by name."""
         ...
 
+    def list_queues(self) -> list[Json]:
+        """ComputeQueues, by name."""
+        ...
+
     def stream_log(self, request: LogRequest) -> Iterator[str]:
         """Lines of the trainer container's log, without line ends, as they arrive.
 

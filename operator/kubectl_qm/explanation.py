@@ -13,6 +13,21 @@ SMALLER = (
     "Add nodes that fit, or delete the job and apply it again with fewer trainer.workers, "
     "smaller trainer.resourcesPerWorker, or a wider placement."
 )
+QUEUES = "See who holds what: kubectl qm queues"
+PAST = (
+    "A job with spec.activeDeadlineSeconds is let past the one that waits longer, where it ends in "
+    "time."
+)
+_WHAT_HELPS = {
+    "Unsatisfiable": (SMALLER,),
+    "NoSuchQueue": ("Correct the label quartermaster.dev/queue, or take it away.", QUEUES),
+    "NamespaceNotAdmitted": ("Name another queue by the label quartermaster.dev/queue.", QUEUES),
+    "QueueUnusable": ("Have the queue's parents put right.", QUEUES),
+    "QuotaUsed": ("Wait, or have the queue's quota or borrowing limit raised.", QUEUES),
+    "QuotaTooSmall": ("Ask for fewer GPUs, or have the queue's quota raised.", QUEUES),
+    "Reserved": (PAST,),
+}
+"""By the reason of the condition Placed."""
 OPERATOR_PODS = "kubectl get pods -A -l app.kubernetes.io/name=quartermaster"
 
 _SHORTER = {
@@ -111,8 +126,7 @@ def _remedies(job: Job, troubled: Iterable[Worker]) -> Iterable[str]:
             f"at {job.generation}: the operator has not caught up."
         )
     placed = job.condition("Placed")
-    if placed is not None and placed.reason == "Unsatisfiable":
-        yield SMALLER
+    yield from _WHAT_HELPS.get(placed.reason if placed is not None else "", ())
     yield from _step(job)
     yield from _endings(troubled)
 

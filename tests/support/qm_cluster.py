@@ -16,6 +16,7 @@ class MemoryCluster:
     pods: list[Json] = field(default_factory=list)
     events: list[Json] = field(default_factory=list)
     pools: list[Json] = field(default_factory=list)
+    queues: list[Json] = field(default_factory=list)
     logs: dict[str, Iterable[str]] = field(default_factory=dict)
     """By pod; the life before the last restart under `POD/previous`."""
     refusal: CommandError | None = None
@@ -52,6 +53,10 @@ class MemoryCluster:
     def list_pools(self) -> list[Json]:
         self._refuse()
         return sorted(self.pools, key=lambda pool: str(pool["metadata"]["name"]))
+
+    def list_queues(self) -> list[Json]:
+        self._refuse()
+        return sorted(self.queues, key=lambda queue: str(queue["metadata"]["name"]))
 
     def stream_log(self, request: LogRequest) -> Iterator[str]:
         self._refuse()

@@ -233,6 +233,14 @@ def event(uid: str, reason: str, message: str, *, age_s: float = 60, **fields: A
     }
 
 
+def queue(name: str = "research", *, spec: Json | None = None, status: Json | None = None) -> Json:
+    return {
+        "metadata": {"name": name, "creationTimestamp": before(86_400)},
+        "spec": {"weight": "1", **(spec or {})},
+        **({"status": status} if status is not None else {}),
+    }
+
+
 def pool(name: str = "research", *, spec: Json | None = None, status: Json | None = None) -> Json:
     return {
         "metadata": {"name": name, "creationTimestamp": before(86_400)},

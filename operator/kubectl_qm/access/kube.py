@@ -9,6 +9,7 @@ from quartermaster.api.meta import API_VERSION, JOB_UID_LABEL
 
 TRAINING_JOBS = "trainingjobs"
 COMPUTE_POOLS = "computepools"
+COMPUTE_QUEUES = "computequeues"
 """Said again, since the models take 0.1 s to import; a test holds them to `quartermaster.api`."""
 
 FOLLOW_TIMEOUT_S = 86_400
@@ -49,6 +50,10 @@ class KubernetesCluster:
     def list_pools(self) -> list[Json]:
         """ComputePools."""
         return self._server.items(f"/apis/{API_VERSION}/{COMPUTE_POOLS}")
+
+    def list_queues(self) -> list[Json]:
+        """ComputeQueues."""
+        return self._server.items(f"/apis/{API_VERSION}/{COMPUTE_QUEUES}")
 
     def stream_log(self, request: LogRequest) -> Iterator[str]:
         """Lines of the trainer container's log as they arrive."""

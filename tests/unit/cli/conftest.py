@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from kubectl_qm.arguments import parse
-from kubectl_qm.commands import cost, explain, logs, pools, status
+from kubectl_qm.commands import cost, explain, logs, pools, queues, status
 from kubectl_qm.commands.context import Context
 from kubectl_qm.terminal import QuietConsole
 from tests.support.qm_cluster import MemoryCluster
@@ -20,6 +20,7 @@ COMMANDS: dict[str, Callable[[Context, argparse.Namespace], int]] = {
     "explain": explain.run,
     "logs": logs.run,
     "pools": pools.run,
+    "queues": queues.run,
     "status": status.run,
 }
 

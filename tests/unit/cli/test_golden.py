@@ -62,7 +62,39 @@ def cluster() -> MemoryCluster:
             ),
             make.pool("spare", spec={"prices": [], "nodeSelector": {}, "priceSource": ""}),
         ],
+        queues=[
+            queue("lab", 0, 0, usage("Tesla-T4", 12, 16, 0), usage("H100", 8, 8, 0)),
+            queue("product", 0, 1, usage("Tesla-T4", 0, 8, 0), parent="lab", weight="2"),
+            queue("research", 14, 3, usage("Tesla-T4", 12, 8, 4), parent="lab", borrowingLimit=4),
+            make.queue(
+                "orphan",
+                spec={"parent": "gone"},
+                status={
+                    "conditions": [
+                        make.condition(
+                            "Active", "False", "Unusable",
+                            "parent gone of ComputeQueue orphan is not there",
+                        )
+                    ],
+                },
+            ),
+            make.queue("unseen"),
+        ],
     )  # fmt: skip
+
+
+def usage(model: str, gpus: int, nominal: int, borrowed: int) -> dict[str, object]:
+    return {"accelerator": model, "gpus": gpus, "nominal": nominal, "borrowed": borrowed}
+
+
+def queue(
+    name: str, pending: int, admitted: int, *used: dict[str, object], **spec: object
+) -> dict[str, object]:
+    status = {
+        "pending": pending, "admitted": admitted, "usage": list(used), "fairShare": "0.375",
+        "conditions": [make.condition("Active", "True", "Usable")],
+    }  # fmt: skip
+    return make.queue(name, spec=spec, status=status)
 
 
 SCENES = {
@@ -82,6 +114,8 @@ SCENES = {
     "cost-all": (120, "cost -A"),
     "cost-one-narrow": (40, "cost digits"),
     "pools": (100, "pools"),
+    "queues": (120, "queues"),
+    "queues-narrow": (50, "queues"),
 }
 
 
@@ -93,7 +127,7 @@ def test_the_screen_shows(scene: str) -> None:
     check(f"{scene}.txt", screen.out)
 
 
-@pytest.mark.parametrize("scene", ["status", "explain", "cost", "pools", "status-one"])
+@pytest.mark.parametrize("scene", ["status", "explain", "cost", "pools", "queues", "status-one"])
 def test_a_program_reads(scene: str) -> None:
     words = {"explain": "explain vision", "status-one": "status digits"}.get(scene, scene)
     screen = Screen(cluster())

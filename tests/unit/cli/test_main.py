@@ -11,7 +11,7 @@ import pytest
 from kubectl_qm.__main__ import main
 from kubectl_qm.access import kube
 from kubectl_qm.terminal import console
-from quartermaster.api import compute_pool, training_job
+from quartermaster.api import compute_pool, compute_queue, training_job
 
 OPERATOR = Path(__file__).parents[3] / "operator"
 
@@ -122,7 +122,8 @@ def test_a_kubeconfig_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_plurals_are_those_of_the_api() -> None:
-    assert (kube.TRAINING_JOBS, kube.COMPUTE_POOLS) == (training_job.PLURAL, compute_pool.PLURAL)
+    ours = (kube.TRAINING_JOBS, kube.COMPUTE_POOLS, kube.COMPUTE_QUEUES)
+    assert ours == (training_job.PLURAL, compute_pool.PLURAL, compute_queue.PLURAL)
 
 
 def test_a_letter_that_the_terminal_lacks_does_not_end_the_command() -> None:
