@@ -29,6 +29,7 @@ class ClusterView:
         self._children: dict[str, str] = {}
         self._gated: dict[str, set[str]] = defaultdict(set)
         self._nodes: dict[str, Node] = {}
+        self._asked: dict[str, object] = {}
         self._namespaces: dict[str, Namespace] = {}
         self.training_jobs: Cache[JobRecord] = Cache(parse, self._job_changed)
         self.compute_pools: Cache[PoolRecord] = Cache(pool_record, self._pool_changed)
@@ -119,7 +120,14 @@ class ClusterView:
             del self._namespaces[namespace.name]
         self._room()
 
-    def _job_changed(self, job: JobRecord, *, present: bool) -> None:  # noqa: ARG002 - the port's
+    def _job_changed(self, job: JobRecord, *, present: bool) -> None:
+        asked = (job.generation, job.queue, job.stopped)
+        if not present:
+            self._asked.pop(job.uid, None)
+        elif self._asked.get(job.uid) != asked:
+            self._asked[job.uid] = asked
+            # Its pods alone do not tell that it asks for something else, such as another queue.
+            self._room()
         self._touched(job.uid)
 
     def _child_changed(self, child: ChildJob, *, present: bool) -> None:

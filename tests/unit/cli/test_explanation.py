@@ -96,3 +96,19 @@ def test_a_job_that_will_never_fit_is_told_to_ask_for_less() -> None:
 
 def test_workers_without_trouble_are_left_out() -> None:
     assert explained(make.pod(0), status=make.running_status()).workers == ()
+
+
+@pytest.mark.parametrize(
+    ("reason", "want"),
+    [
+        ("QuotaUsed", "raised"),
+        ("QuotaTooSmall", "fewer GPUs"),
+        ("NoSuchQueue", "quartermaster.dev/queue"),
+        ("Reserved", "activeDeadlineSeconds"),
+    ],
+)
+def test_a_job_that_waits_for_its_queue_is_told_what_helps(reason: str, want: str) -> None:
+    told = [make.condition("Placed", "False", reason, "because")]
+    answer = explained(status=make.waiting_status(conditions=told))
+    assert answer.why == ("because",)
+    assert want in answer.remedies[0]

@@ -36,7 +36,7 @@ class Scene:
     past: Past = field(default_factory=dict)
     namespaces: Mapping[str, Labels] = field(default_factory=dict)
     """Labels of the namespaces of the waiting gangs."""
-    victim_trials: int = 64
+    victim_trials: int = 32
     """Placements that are tried to find whom to stop for one gang [count]."""
 
 

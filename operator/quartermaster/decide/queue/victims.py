@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from heapq import heappop, heappush
 
+from quartermaster.decide.cost.rates import STEPS_PER_USD
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.queue.order import queue_of
 from quartermaster.decide.queue.room import tightest, without
@@ -27,7 +28,7 @@ from quartermaster.domain.decision import Placed
 from quartermaster.domain.queue import Holding, Reclaim, WithinQueue
 from quartermaster.domain.workload import Gang
 
-MAX_SETS = 4096
+MAX_SETS = 2048
 """Sets that are looked at, most of which are dropped by arithmetic alone [count]."""
 
 
@@ -54,7 +55,7 @@ class Case:
     ledger: Ledger
     measure: Measure
     holdings: Sequence[Holding]
-    trials: int = 64
+    trials: int = 32
     """Placements that are tried for one gang [count]; after them the search is no longer exact."""
 
 
@@ -72,13 +73,13 @@ class Stop:
 def lost_work(holding: Holding, measure: Measure) -> Fraction:
     """What stopping a job costs: time since its last checkpoint times its rate [USD].
 
-    Where a price is unknown, the values of its GPUs stand in.
+    Rounded once, to a billionth of a USD. For an unknown price the values of its GPUs stand in.
     """
     rate = holding.usd_per_hour
     if rate is None:
         gpus = holding.per_worker.gpus
         rate = sum((measure.worth(seat.model) * gpus for seat in holding.seats), Fraction(0))
-    return Fraction(holding.lost_s) * rate / 3600
+    return Fraction(round(Fraction(holding.lost_s) * rate / 3600 * STEPS_PER_USD), STEPS_PER_USD)
 
 
 def victims(case: Case) -> Stop | None:
@@ -112,7 +113,7 @@ class _Search:
             if self._may_stop(holding)
         ]
         priced.sort(key=lambda entry: entry[:3])
-        self._costs = [entry[0] for entry in priced]
+        self._costs = [int(entry[0] * STEPS_PER_USD) for entry in priced]
         self._candidates = [entry[3] for entry in priced]
 
     def best(self) -> Stop | None:
@@ -122,7 +123,7 @@ class _Search:
         if self._try(self._candidates) is None:
             return None
         rough = self._greedy()
-        bound = rough.lost_usd if rough is not None else None
+        bound = None if rough is None else int(rough.lost_usd * STEPS_PER_USD)
         for cost, indices in _cheapest_first(self._costs):
             if self._trials <= 0 or (bound is not None and cost > bound):
                 return rough
@@ -130,7 +131,7 @@ class _Search:
             if self._enough(chosen) and self._allowed(chosen):
                 placed = self._try(chosen)
                 if placed is not None:
-                    return Stop(tuple(chosen), placed, cost)
+                    return Stop(tuple(chosen), placed, Fraction(cost, STEPS_PER_USD))
         return rough
 
     def _greedy(self) -> Stop | None:
@@ -155,7 +156,7 @@ class _Search:
             if fewer and self._stands(fewer):
                 chosen = fewer
         final = self._try(self._at(chosen))
-        cost = sum((self._costs[index] for index in chosen), Fraction(0))
+        cost = Fraction(sum(self._costs[index] for index in chosen), STEPS_PER_USD)
         return None if final is None else Stop(tuple(self._at(chosen)), final, cost)
 
     def _fits(self, indices: Sequence[int]) -> bool:
@@ -220,18 +221,16 @@ class _Search:
         measure = self._case.measure
         return measure.share(after, ours) <= measure.share(after, theirs)
 
-    def _enough(self, chosen: Iterable[Holding]) -> bool:
+    def _enough(self, chosen: Sequence[Holding]) -> bool:
         """Whether quota and the mere number of GPUs would suffice: cheap, and mostly decisive."""
-        ledger, freed = self._case.ledger.copy(), 0
-        for holding in chosen:
-            _give_back(ledger, holding)
-            freed += self._gpus(holding)
         if not self._model:
             return True
-        return (
-            self._free + freed >= self._need
-            and ledger.available(self._queue, self._model) >= self._need
-        )
+        if self._free + sum(map(self._gpus, chosen)) < self._need:
+            return False
+        ledger = self._case.ledger.copy()
+        for holding in chosen:
+            _give_back(ledger, holding)
+        return ledger.available(self._queue, self._model) >= self._need
 
     def _gpus(self, holding: Holding) -> int:
         seats = sum(1 for seat in holding.seats if seat.model == self._model)
@@ -251,7 +250,7 @@ def _give_back(ledger: Ledger, holding: Holding) -> None:
         ledger.charge(holding.queue, model, -gpus)
 
 
-def _cheapest_first(costs: Sequence[Fraction]) -> Iterator[tuple[Fraction, tuple[int, ...]]]:
+def _cheapest_first(costs: Sequence[int]) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Sets of indices by the sum of their costs, then by size, then by their indices.
 
     Each set comes from one other, which is not dearer and not larger: the one with its last index
@@ -260,7 +259,7 @@ def _cheapest_first(costs: Sequence[Fraction]) -> Iterator[tuple[Fraction, tuple
     Args:
         costs: In ascending order.
     """
-    heap: list[tuple[Fraction, int, tuple[int, ...]]] = [(costs[0], 1, (0,))] if costs else []
+    heap: list[tuple[int, int, tuple[int, ...]]] = [(costs[0], 1, (0,))] if costs else []
     for _ in range(MAX_SETS):
         if not heap:
             return

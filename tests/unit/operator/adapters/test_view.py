@@ -193,3 +193,26 @@ def test_queues_are_by_name_and_namespaces_known_by_their_labels() -> None:
     assert seen.rooms == 3
     seen.view.namespaces.drop("n")
     assert seen.view.namespace_labels("team") == {}
+
+
+def training_job(version: int, **metadata: Any) -> Json:
+    told = {
+        "name": "job",
+        "namespace": "team",
+        "uid": "uid-job",
+        "resourceVersion": str(version),
+        "creationTimestamp": "2026-11-23T10:00:00Z",
+    }
+    return {"metadata": told | metadata, "spec": {}}
+
+
+def test_a_job_that_moves_to_another_queue_is_looked_at_by_the_cycle_and_a_status_is_not() -> None:
+    seen = Seen()
+    seen.view.training_jobs.put(training_job(1))
+    assert seen.rooms == 1
+    seen.view.training_jobs.put(training_job(2) | {"status": {"state": "Waiting"}})
+    assert seen.rooms == 1
+    seen.view.training_jobs.put(training_job(3, labels={meta.QUEUE_LABEL: "research"}))
+    assert seen.rooms == 2
+    seen.view.training_jobs.drop("uid-job")
+    assert seen.touched == ["uid-job"] * 4
