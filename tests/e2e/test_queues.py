@@ -117,7 +117,7 @@ def test_quota_is_kept_and_said(stage: Stage, make_queue: MakeQueue) -> None:
     stage.wait_for("first", "Running", 60)
     stage.apply(gpu_job("second", 2, queue), gpu_job("never", 2, queue, workers=2))
     assert f"queue {queue} holds 1 of its 1 {T4}" in waits(stage, "second", "QuotaUsed")
-    assert "may hold at most 1 of one model" in waits(stage, "never", "QuotaTooSmall")
+    assert "may hold at most 1 that would do" in waits(stage, "never", "QuotaTooSmall")
     stage.wait_for("second", "Complete", 90)
     end = time.monotonic() + 30
     status: Json = {}

@@ -62,6 +62,7 @@ class Run:
     ends: float
     began: float = 0.0
     stopped_for: str = ""
+    made_room: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -93,6 +94,7 @@ class World:
                 remaining_s=run.ends - self.now if self.ends_known and run.ends < inf else None,
                 lost_s=self.now - run.began,
                 stopped_for=run.stopped_for,
+                made_room=run.made_room,
             )
             for uid, run in self.running.items()
         ]
@@ -115,7 +117,7 @@ class World:
             for victim, _ in verdict.stop:
                 self.stops.append((uid, victim.uid))
                 run = self.running[victim.uid]
-                run.stopped_for = uid
+                run.stopped_for, run.made_room = uid, dict(verdict.places)
                 run.seats = tuple(replace(seat, leaving=True) for seat in run.seats)
             if isinstance(verdict.decision, Placed):
                 del self.waiting[uid]

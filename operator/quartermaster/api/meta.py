@@ -29,7 +29,8 @@ PRICE_ANNOTATION = f"{GROUP}/usd-per-hour"
 PREEMPTED_ANNOTATION = f"{GROUP}/preempted"
 """On a TrainingJob that is stopped for another one, until that one has its places: who, why, when.
 
-In JSON: `{"by": "NAMESPACE/NAME", "uid": ..., "why": ..., "at": ...}`."""
+In JSON: `{"by": "NAMESPACE/NAME", "uid": ..., "why": ..., "at": ..., "places": {NODE:
+WORKERS}}`; the places are where the other one is to go."""
 
 NODE_LOST = "NodeLost"
 """Reason of the disruption of a pod that was given up together with its node."""

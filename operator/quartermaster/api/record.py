@@ -91,6 +91,7 @@ def stopped_text(stopped: Stopped) -> str:
         "uid": stopped.by_uid,
         "why": stopped.why,
         "at": stopped.at.isoformat(),
+        "places": dict(stopped.places),
     }
     return json.dumps(told)
 
@@ -103,8 +104,10 @@ def _stopped(text: str | None) -> Stopped | None:
         told = json.loads(text)
         namespace, _, name = str(told["by"]).partition("/")
         at = datetime.fromisoformat(told["at"]).astimezone(UTC)
-        return Stopped(NamespacedName(namespace, name), str(told["uid"]), str(told["why"]), at)
-    except (ValueError, TypeError, KeyError):
+        places = tuple(sorted((str(n), int(k)) for n, k in told["places"].items()))
+        by = NamespacedName(namespace, name)
+        return Stopped(by, str(told["uid"]), str(told["why"]), at, places)
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

@@ -79,6 +79,8 @@ class Stopped:
     why: str
     at: datetime
     """When it was told."""
+    places: tuple[tuple[str, int], ...] = ()
+    """Where the other one is to go: nodes and workers [count]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Holding:
     """Price of all its places [USD/h]; None where one is unknown."""
     stopped_for: str = ""
     """Uid of the job that it was stopped for; empty while it is not."""
+    made_room: Mapping[str, int] = field(default_factory=dict)
+    """Where that job is to go: workers by node [count]."""
     awaited: int = 0
     """Workers of the gang that have no place at the moment [count]."""
 

@@ -154,7 +154,9 @@ class PlacementCycle:
             if job is None:
                 continue
             try:
-                await self._writer.preempt(job, Stopped(gang.key, gang.uid, why, self._clock.now()))
+                await self._writer.preempt(
+                    job, Stopped(gang.key, gang.uid, why, self._clock.now(), verdict.places)
+                )
             except ClusterError as error:
                 logger.info("%s: not stopped for %s, again: %s", job.key, gang.key, error)
                 self.wake()

@@ -111,6 +111,7 @@ def holding_of(job: JobRecord, view: View, places: Places, now: datetime) -> Hol
         lost_s=_lost(job, seated, now),
         usd_per_hour=_rate(seated),
         stopped_for="" if job.stopped is None else job.stopped.by_uid,
+        made_room={} if job.stopped is None else dict(job.stopped.places),
         awaited=0 if told_to_go else _awaited(spec, workers, seated),
     )
 

@@ -5,14 +5,14 @@ for the others is in a state that nobody else sees. See ADR-0009.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.queue import explain
 from quartermaster.decide.queue.order import by_share, in_order, queue_of
 from quartermaster.decide.queue.reserve import Reservation, begun, earliest
-from quartermaster.decide.queue.room import taken, tightest, without
+from quartermaster.decide.queue.room import confined, has_room, taken, tightest, without
 from quartermaster.decide.queue.share import Measure, Past, label_of, measure
 from quartermaster.decide.queue.tree import Ledger, Tree
 from quartermaster.decide.queue.victims import Case, Room, Stop, victims
@@ -22,6 +22,8 @@ from quartermaster.domain.queue import UNKNOWN_MODEL, Holding
 from quartermaster.domain.workload import Gang
 
 Labels = Mapping[str, str]
+Affords = Callable[[str, int], bool]
+"""Whether a gang's queue has quota for so many GPUs of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Verdict:
     decision: Decision
     stop: tuple[tuple[Holding, str], ...] = ()
     """Jobs to be stopped for it, each with what its user is to be told."""
+    places: tuple[tuple[str, int], ...] = ()
+    """Where it will be once they are gone: nodes and workers [count]."""
     reservation: Reservation | None = None
     """What is kept for it, if it is the first that has no room."""
     repeated: bool = False
@@ -61,11 +65,13 @@ def admit(scene: Scene) -> Iterator[Verdict]:
     then by sureness, share and priority. What is placed, promised or kept is gone for those behind.
     """
     state = _Round(scene)
-    claims = {holding.stopped_for for holding in scene.holdings} - {""}
-    partly = [gang for gang in scene.waiting if gang.held]
-    claimed = [gang for gang in scene.waiting if gang.uid in claims and not gang.held]
+    claims = {h.stopped_for: h.made_room for h in in_key_order(scene.holdings) if h.stopped_for}
+    partly = in_order(gang for gang in scene.waiting if gang.held)
+    claimed = in_order(g for g in scene.waiting if g.uid in claims and not g.held)
+    for gang in claimed:
+        state.promise_again(gang, claims[gang.uid])
     served = {gang.uid for gang in (*partly, *claimed)}
-    for gang in (*in_order(partly), *in_order(claimed)):
+    for gang in (*partly, *claimed):
         yield state.judge(gang)
     rest = [gang for gang in scene.waiting if gang.uid not in served]
     for gang in by_share(rest, state.promised, state.measure, scene.past):
@@ -83,6 +89,8 @@ class _Round:
         self._reservation: Reservation | None = None
         self._running = [holding for holding in scene.holdings if holding.staying().seats]
         self._begun: list[Holding] = []
+        self._claimed: dict[str, Placed] = {}
+        """Places by the uid of gangs that others were stopped for."""
         self._empty = Ledger(scene.tree)
         self._held = Ledger(scene.tree)
         """What is held now."""
@@ -99,14 +107,11 @@ class _Round:
 
     def judge(self, gang: Gang) -> Verdict:
         """The verdict on the next gang."""
-        barred = self._barred(gang)
-        if barred is not None:
-            return Verdict(gang, barred)
-        shape = _shape(gang)
-        before = self._refused.get(shape)
-        if before is not None:
-            return Verdict(gang, before, repeated=True)
-        decision, models = self._placing(gang, self._held, self._rooms(gang, self._now))
+        settled = self._settled(gang)
+        if settled is not None:
+            return settled
+        rooms = self._rooms(gang, self._now)
+        decision, models = self._placing(gang, self._affords(gang, self._held), rooms)
         if isinstance(decision, Placed):
             self._give(gang, decision)
             return Verdict(gang, decision)
@@ -114,13 +119,56 @@ class _Round:
         if verdict is not None:
             return verdict
         waiting = self._why(gang, decision, models)
-        self._refused[shape] = waiting
+        self._refused[_shape(gang)] = waiting
         if waiting.refusal is Refusal.NO_CAPACITY and self._reservation is None:
             self._reservation = earliest(self._limited(gang, models), self._soon, self._all())
             if self._reservation is not None:
                 waiting = explain.kept_for_it(waiting, self._reservation)
                 return Verdict(gang, waiting, reservation=self._reservation)
         return Verdict(gang, waiting)
+
+    def _settled(self, gang: Gang) -> Verdict | None:
+        """What stands without looking for a place: a rule, a promise, or an earlier refusal."""
+        barred = self._barred(gang)
+        if barred is not None:
+            return Verdict(gang, barred)
+        if gang.uid in self._claimed:
+            return self._keep_promise(gang)
+        before = self._refused.get(_shape(gang))
+        return None if before is None else Verdict(gang, before, repeated=True)
+
+    def promise_again(self, gang: Gang, places: Mapping[str, int]) -> None:
+        """Keep for a gang, before anybody is served, the places that others were stopped for.
+
+        Just these places: together, several such gangs have no more than was made free for them.
+        """
+        if self._barred(gang) is not None:
+            return
+        room = confined(self._soon, places, gang.per_worker)
+        has = self._affords(gang, self.promised)
+        decision, _ = self._placing(gang, has, [room])
+        if isinstance(decision, Placed):
+            self._promise(gang, decision)
+            self._claimed[gang.uid] = decision
+
+    def _keep_promise(self, gang: Gang) -> Verdict:
+        """Give the gang the places that are kept for it, once they are free and within quota."""
+        placed = self._claimed[gang.uid]
+        counts = _gpus(gang, placed)
+        queue = queue_of(gang)
+        quota = all(self._held.available(queue, model) >= n for model, n in counts.items())
+        places = Counter(one.node for one in placed.assignments)
+        if quota and has_room(self._now, places, gang.per_worker):
+            self._now = taken(self._now, placed.assignments, gang.per_worker)
+            self._charge(gang.queue, counts, self._held)
+            return Verdict(gang, placed)
+        return Verdict(gang, self._being_made(gang))
+
+    def _being_made(self, gang: Gang) -> Waiting:
+        stopping = [h for h in self._scene.holdings if h.stopped_for == gang.uid]
+        if not stopping:
+            return explain.room_coming()
+        return explain.preempting(in_key_order(stopping))
 
     def _barred(self, gang: Gang) -> Waiting | None:
         """Why the queue does not take the gang at all."""
@@ -134,7 +182,7 @@ class _Round:
         return None
 
     def _placing(
-        self, gang: Gang, ledger: Ledger, rooms: Iterable[Snapshot]
+        self, gang: Gang, has: Affords, rooms: Iterable[Snapshot]
     ) -> tuple[Decision | None, list[str]]:
         """The gang's places within quota and room; and the models of which it has the quota.
 
@@ -143,36 +191,46 @@ class _Round:
         """
         room = tightest(rooms)
         usable = self.measure.usable(gang.accelerators)
-        models = self._within_quota(gang, ledger, usable)
+        models = self._within_quota(gang, has, usable)
         decision: Decision | None = None
         if models or not gang.per_worker.gpus or len(models) == len(usable):
             decision = choose(self._limited(gang, models), room)
         if isinstance(decision, Placed) or len(models) == len(usable):
             return decision, models
         mixed = choose(gang, room)
-        if isinstance(mixed, Placed) and self._affords(gang, ledger, mixed):
+        if isinstance(mixed, Placed) and all(has(*part) for part in _gpus(gang, mixed).items()):
             return mixed, models
         if isinstance(decision, Waiting) and decision.refusal is Refusal.UNSATISFIABLE:
             return None, models  # there are other nodes: it is their quota that is missing
         return decision, models
 
-    def _within_quota(self, gang: Gang, ledger: Ledger, usable: list[str]) -> list[str]:
+    def _within_quota(self, gang: Gang, has: Affords, usable: list[str]) -> list[str]:
         queue, need = queue_of(gang), gang.size * gang.per_worker.gpus
         if gang.held or not need or self._scene.tree.queues[queue].unlimited:
             # A gang that is on nodes in part was admitted as a whole: its quota is charged.
             return usable
-        return [model for model in usable if self._has(queue, model, need, ledger)]
+        return [model for model in usable if has(model, need)]
 
-    def _has(self, queue: str, model: str, gpus: int, ledger: Ledger) -> bool:
-        """Whether the quota is there, and not kept for somebody who waits longer for it."""
-        kept = self._kept.available(queue, model) >= gpus
-        sure = self.promised.within(queue, model, gpus)
-        promised = self.promised.available(queue, model) >= gpus
-        return ledger.available(queue, model) >= gpus and promised and (kept or sure)
+    def _affords(self, gang: Gang, ledger: Ledger) -> Affords:
+        """Whether quota is there, and neither promised nor kept for somebody who waits longer."""
+        queue = queue_of(gang)
 
-    def _affords(self, gang: Gang, ledger: Ledger, placed: Placed) -> bool:
-        counts = _gpus(gang, placed)
-        return all(self._has(queue_of(gang), model, n, ledger) for model, n in counts.items())
+        def has(model: str, gpus: int) -> bool:
+            kept = self._kept.available(queue, model) >= gpus
+            sure = self.promised.within(queue, model, gpus)
+            promised = self.promised.available(queue, model) >= gpus
+            return ledger.available(queue, model) >= gpus and promised and (kept or sure)
+
+        return has
+
+    def _could_start(self, gang: Gang) -> bool:
+        """Whether it would start if it were alone: quota is kept for nobody else."""
+        queue = queue_of(gang)
+        alone = without(self._soon, self._all())
+        decision, _ = self._placing(
+            gang, lambda model, gpus: self._empty.available(queue, model) >= gpus, [alone]
+        )
+        return isinstance(decision, Placed)
 
     def _limited(self, gang: Gang, models: list[str]) -> Gang:
         """The gang on those models only of which it has the quota."""
@@ -191,15 +249,12 @@ class _Round:
         """Promise the gang what others are about to give back."""
         if not any(seat.leaving for h in self._scene.holdings for seat in h.seats):
             return None
-        decision, _ = self._placing(gang, self.promised, self._rooms(gang))
+        has = self._affords(gang, self.promised)
+        decision, _ = self._placing(gang, has, self._rooms(gang))
         if not isinstance(decision, Placed):
             return None
         self._promise(gang, decision)
-        stopping = sorted(
-            (h for h in self._scene.holdings if h.stopped_for == gang.uid), key=lambda h: h.key
-        )
-        waiting = explain.preempting(stopping) if stopping else explain.room_coming()
-        return Verdict(gang, waiting)
+        return Verdict(gang, self._being_made(gang))
 
     def _preempt(self, gang: Gang) -> Verdict | None:
         """Have others stopped, if the rules allow it and it lets the whole gang start."""
@@ -215,7 +270,9 @@ class _Round:
         self._stop(stop)
         self._promise(gang, stop.placed)
         told = tuple((v, explain.why_stopped(gang, v)) for v in stop.victims)
-        return Verdict(gang, explain.preempting(stop.victims), told)
+        places = Counter(one.node for one in stop.placed.assignments)
+        waiting = explain.preempting(stop.victims)
+        return Verdict(gang, waiting, told, tuple(sorted(places.items())))
 
     def _stop(self, stop: Stop) -> None:
         gone = {victim.uid for victim in stop.victims}
@@ -256,9 +313,10 @@ class _Round:
             return explain.limited(decision, models, self.measure.usable(gang.accelerators))
         queue = queue_of(gang)
         short = [model for model in self.measure.usable(gang.accelerators) if model not in models]
-        waiting = explain.quota(gang, queue, short, self._kept, self._empty)
+        waiting = explain.quota(gang, short, self._kept, self._empty, self.measure)
         root = self._scene.tree.path(queue)[0]
-        if waiting.refusal is Refusal.QUOTA_USED and root not in self._quota_heads:
+        passed = waiting.refusal is not Refusal.QUOTA_USED or root in self._quota_heads
+        if not passed and self._could_start(gang):
             self._quota_heads.add(root)
             need = gang.size * gang.per_worker.gpus
             best = max(short, key=lambda model: self._kept.available(queue, model))
@@ -274,6 +332,11 @@ class _Round:
         for model, count in gpus.items():
             for ledger in ledgers:
                 ledger.charge(queue, model, count)
+
+
+def in_key_order(holdings: Iterable[Holding]) -> list[Holding]:
+    """By namespace and name."""
+    return sorted(holdings, key=lambda holding: holding.key)
 
 
 def _gpus(gang: Gang, placed: Placed) -> dict[str, int]:

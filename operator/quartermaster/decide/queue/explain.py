@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from math import inf
 
+from quartermaster.decide.queue.order import queue_of
 from quartermaster.decide.queue.reserve import Reservation
+from quartermaster.decide.queue.share import Measure
 from quartermaster.decide.queue.tree import FOREIGN, Ledger, Tree
 from quartermaster.domain.decision import Refusal, Waiting
 from quartermaster.domain.queue import Holding, Queue
@@ -39,17 +41,21 @@ def not_admitted(gang: Gang, queue: Queue) -> Waiting:
     )
 
 
-def quota(gang: Gang, queue: str, models: Sequence[str], ledger: Ledger, empty: Ledger) -> Waiting:
-    """The queue has not enough quota left, now or ever."""
+def quota(
+    gang: Gang, models: Sequence[str], ledger: Ledger, empty: Ledger, measure: Measure
+) -> Waiting:
+    """The queue has not enough quota left of these models, or never has enough of any."""
+    queue = queue_of(gang)
     need = gang.size * gang.per_worker.gpus
-    most = max((empty.available(queue, model) for model in models), default=0)
+    will_do = measure.usable(gang.accelerators)
+    most = sum(max(0, empty.available(queue, model)) for model in will_do)
     words = "; ".join(_quota_of(queue, model, ledger) for model in models[:MAX_MODELS])
     head = f"{need} GPU{'s' if need != 1 else ''} wanted: " + (words or "there are no GPUs")
     if most < need:
         return Waiting(
             Refusal.QUOTA_TOO_SMALL,
-            f"{head}; queue {queue} may hold at most {max(0, most)} of one model: "
-            "ask for less, or raise its quota",
+            f"{head}; queue {queue} may hold at most {most} that would do: "
+            "ask for less, or have its quota raised",
         )
     missing = min(need - ledger.available(queue, model) for model in models)
     return Waiting(Refusal.QUOTA_USED, f"{head}; starts when {missing} more of the quota are free")

@@ -39,6 +39,26 @@ def without(
     return loaded(snapshot, less)
 
 
+def confined(snapshot: Snapshot, places: Mapping[str, int], each: Resources) -> Snapshot:
+    """The snapshot of these nodes alone, with no more room on each than for so many workers."""
+    nodes = []
+    for node in snapshot.nodes:
+        count = places.get(node.name, 0)
+        if count:
+            used = _larger(node.used, node.allocatable - _times(each, count))
+            nodes.append(replace(node, used=used))
+    return replace(snapshot, nodes=tuple(nodes))
+
+
+def has_room(snapshot: Snapshot, places: Mapping[str, int], each: Resources) -> bool:
+    """Whether all these workers fit where they are to go."""
+    nodes = {node.name: node for node in snapshot.nodes}
+    return all(
+        name in nodes and each.times_within(nodes[name].free) >= count
+        for name, count in places.items()
+    )
+
+
 def tightest(snapshots: Iterable[Snapshot]) -> Snapshot:
     """Of each node the least that is free in any of the snapshots, which have the same nodes."""
     # By identity: comparing thousands of nodes is not worth it.
@@ -63,6 +83,10 @@ def _larger(one: Resources, other: Resources) -> Resources:
         max(one.gpus, other.gpus),
         max(one.pods, other.pods),
     )
+
+
+def _times(each: Resources, count: int) -> Resources:
+    return Resources(each.cpu_m * count, each.memory * count, each.gpus * count, each.pods * count)
 
 
 def _loaded(node: Node, more: Resources | None) -> Node:

@@ -201,7 +201,7 @@ async def test_suspending_a_stopped_job_wins_and_resuming_lets_it_wait() -> None
         ("closed", {}, "NamespaceNotAdmitted", "namespaces labelled team=a"),
         ("closed", {"team": "a"}, "GangPlaced", ""),
         ("orphan", {}, "QueueUnusable", "parent gone of ComputeQueue orphan is not there"),
-        ("small", {}, "QuotaTooSmall", "queue small may hold at most 1 of one model"),
+        ("small", {}, "QuotaTooSmall", "queue small may hold at most 1 that would do"),
     ],
 )
 async def test_a_job_that_its_queue_does_not_start_says_why(
@@ -232,7 +232,7 @@ def test_a_jobs_labels_and_annotations_say_its_queue_and_for_whom_it_was_stopped
     assert parse(document()).queue == "default"
     assert parse(document(labels={"quartermaster.dev/queue": "research"})).queue == "research"
     assert parse(document(labels={"kueue.x-k8s.io/queue-name": "q"})).queue is None
-    stopped = Stopped(NamespacedName("a", "b"), "u", "for a/b", make.T0)
+    stopped = Stopped(NamespacedName("a", "b"), "u", "for a/b", make.T0, (("n", 2),))
     told = {"quartermaster.dev/preempted": stopped_text(stopped)}
     assert parse(document(annotations=told)).stopped == stopped
 
