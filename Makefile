@@ -107,7 +107,7 @@ lint: setup ## Style and likely mistakes (ruff)
 	@$(VENV)/bin/ruff check --quiet .
 
 types: setup trainer-venv ## Types (mypy, strict)
-	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster scripts benchmarks/control_plane.py benchmarks/classification.py
+	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster scripts benchmarks/control_plane.py benchmarks/classification.py benchmarks/packing.py
 	@$(TRAINER_PYTHON) -m mypy --no-error-summary --config-file trainer_image/mypy.ini trainer_image/qm_trainer benchmarks/trainer_overhead.py benchmarks/profile_cost.py
 
 layers: setup ## Who may import whom (import-linter)
@@ -134,7 +134,7 @@ e2e: install ## On the cluster: bad input, the life of jobs, what breaks them
 
 ##@ Benchmarks (benchmarks/results)
 
-.PHONY: bench-control-plane bench-trainer bench-classification
+.PHONY: bench-control-plane bench-trainer bench-classification bench-packing
 bench-control-plane: install ## Apply to place, and 1,000 jobs beside kube-scheduler (after cluster-nodes N=500)
 	@$(PYTHON) -m benchmarks.control_plane
 
@@ -143,3 +143,6 @@ bench-trainer: trainer-venv ## The step of qm_trainer beside a loop written by h
 
 bench-classification: setup ## Which jobs have to be packed, judged before they run (QM_BENCH_DATA)
 	@$(PYTHON) -m benchmarks.classification
+
+bench-packing: setup ## GPU allocation by packing policy over the OpenB lists (QM_BENCH_DATA, 20 min)
+	@$(PYTHON) -m benchmarks.packing
