@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import openb
-from benchmarks.machine import RESULTS
+from benchmarks.machine import RESULTS, commit, machine
 from benchmarks.packing_results import (
     POLICIES,
     REPRODUCED,
@@ -117,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     runs = plan(options)
     done: Outcomes = {}
+    where = f"Commit {commit()}; {machine()}"
     begun = time.monotonic()
     try:
         for number, outcome in enumerate(outcomes(runs, options.jobs), 1):
@@ -128,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 flush=True,
             )
             if options.output:
-                options.output.write_text(document(done, len(runs)))
+                options.output.write_text(document(done, len(runs), where))
     except openb.DataError as error:
         print(error, file=sys.stderr)
         return 1

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import openb
-from benchmarks.machine import commit, machine
 
 STOPS = (1.0, 1.3)
 """Where is measured: GPU asked for so far, as a share of the cluster's."""
@@ -121,13 +120,14 @@ def difference(done: Outcomes, pods: str, policy: str, stop: int) -> list[float]
     return [a - b for a, b in zip(ours, theirs, strict=True)]
 
 
-def document(done: Outcomes, planned: int) -> str:
-    """The document, of what there is so far."""
+def document(done: Outcomes, planned: int, where: str) -> str:
+    """The document, of what there is so far; `where` names the commit and the machine."""
     lists = [name for name in openb.LISTS if any(pods == name for pods, _ in done)]
     policies = [name for name in POLICIES if any(policy == name for _, policy in done)]
     seeds = next(iter(done.values())).run.seeds
     parts = [
-        *_head(seeds, len(done), planned),
+        *_head(seeds, where),
+        *([] if len(done) == planned else [f"Unfinished: {len(done)} of {planned} runs.", ""]),
         *_reproduction(done, lists),
         *_side_by_side(done, lists, policies),
         *_against_fgd(done, lists),
@@ -136,14 +136,12 @@ def document(done: Outcomes, planned: int) -> str:
     return "\n".join(parts)
 
 
-def _head(seeds: tuple[int, ...], finished: int, planned: int) -> list[str]:
-    state = "" if finished == planned else f"Unfinished: {finished} of {planned} runs are in here."
+def _head(seeds: tuple[int, ...], where: str) -> list[str]:
     return [
         "# Packing: how full pods that arrive one by one leave the GPUs",
         "",
         "Command: `make bench-packing`. Data: the OpenB lists, in the data folder (QM_BENCH_DATA).",
-        f"Commit {commit()}; {machine()}; seeds {seeds[0]} to {seeds[-1]}.",
-        *([state] if state else []),
+        f"{where}; seeds {seeds[0]} to {seeds[-1]}.",
         "",
         PROTOCOL,
         "",
