@@ -144,5 +144,5 @@ bench-trainer: trainer-venv ## The step of qm_trainer beside a loop written by h
 bench-classification: setup ## Which jobs have to be packed, judged before they run (QM_BENCH_DATA)
 	@$(PYTHON) -m benchmarks.classification
 
-bench-packing: setup ## GPU allocation by packing policy over the OpenB lists (QM_BENCH_DATA, 20 min)
+bench-packing: setup ## GPU allocation by packing policy over the OpenB lists (QM_BENCH_DATA; 7 min if nothing else runs)
 	@$(PYTHON) -m benchmarks.packing
