@@ -21,8 +21,10 @@ class Pool:
 class Scheduler(Protocol):
     """Who decides each round."""
 
-    period: float
-    """Time between rounds [s]."""
+    @property
+    def period(self) -> float:
+        """Time between rounds [s]."""
+        ...
 
     def decide(self, now: float, jobs: Sequence[SimulatedJob]) -> Mapping[str, Placement]:
         """Placements by uid; jobs that are absent wait."""
@@ -48,6 +50,7 @@ def run(
     *,
     charged: bool,
     after_round: Callable[[float, int], None] | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> "Outcome":
     """Simulate until every job has ended.
 
@@ -57,6 +60,7 @@ def run(
         scheduler: Who decides.
         charged: Whether moving within a pool costs a restart, see `SimulatedJob.assign`.
         after_round: Called with the time and the number of unfinished jobs.
+        patience_seconds: Simulated time after which jobs are taken to be starved [s].
 
     Raises:
         OvercommittedError: A node was given to more workers than it has GPUs.
@@ -75,7 +79,7 @@ def run(
                 job.assign(decided.get(job.uid), charged=charged)
         if after_round is not None:
             after_round(now, sum(1 for job in jobs if job.finished is None))
-        if now > PATIENCE_SECONDS:
+        if now > patience_seconds:
             waiting = ", ".join(job.uid for job in active)
             raise StarvedError(f"not ended after {now / 86400:.0f} days: {waiting}")
     return Outcome.of(jobs)

@@ -27,7 +27,10 @@ class GoodputRounds:
     limits: Limits | None = DEFAULT_LIMITS
     explore: float = 2.0
     """Most workers as a multiple of the largest number that was seen [1]."""
+    knows_remaining: bool = True
+    """Whether the rounds are told how much of a job is left."""
     greedy_rounds: int = 0
+    """Rounds that the programme did not decide [count]."""
     _held: dict[str, Configuration] = field(default_factory=dict)
 
     def decide(self, now: float, jobs: Sequence[SimulatedJob]) -> Mapping[str, Placement]:
@@ -52,7 +55,7 @@ class GoodputRounds:
             restart_seconds=job.application.restart_seconds,
             current=self._held.get(job.uid),
             held=job.placement.place if job.placement else (),
-            remaining=job.remaining,
+            remaining=job.remaining if self.knows_remaining else None,
             rigid=not job.adapts,
             pinned=job.restarting > 0,
         )

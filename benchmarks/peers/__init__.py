@@ -1,0 +1,1 @@
+"""What others do, written anew from their papers and descriptions, to be measured beside ours."""
