@@ -37,8 +37,8 @@ REFERENCE = {
 }
 """Mean completion times of the artifact, run again [s]."""
 
-RIGID = Policy(urgency=1.0, horizon_seconds=600.0, aging_seconds=24 * 3600.0)
-ADAPTIVE = Policy(urgency=0.5, horizon_seconds=600.0, aging_seconds=24 * 3600.0)
+RIGID = Policy(urgency=1.0)
+ADAPTIVE = Policy()
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 """What a configuration is worth to a job, beside what others are worth to others, in one number.
 
-    value = weight * urgency * waiting * kept * (running + speed ^ fairness) - money
+    value = weight * urgency * waiting * kept * (running + gain ^ fairness) - money
 
-`speed` is the predicted goodput over the best. `kept` is what a start or restart leaves of the
-time until the next change: H / (H + restart), and 1 for what the job has already. Sia (SOSP 2023,
-section 3.4) has the same terms, but takes the job's age for H; here it is how long the present has
-lasted, capped by the policy's horizon and by what is left of the job: what has just changed is not
-changed again, and nobody is moved to end a minute later. That who waits pays for its start keeps
-equals from taking turns. `urgency` is ours: jobs that are nearly done count
-more, since that is what lowers the mean completion time (Smith, 1956).
+`gain` is the predicted goodput over the least that any configuration gives. `kept` is what a start
+or restart leaves of the time until the next change: H / (H + restart), and 1 for what the job has
+already. Sia (SOSP 2023, section 3.4) has the same terms, but takes the job's age for H; here it is
+how long the present has lasted, capped by the policy's horizon and by what is left of the job: what
+has just changed is not changed again, and nobody is moved to end a minute later. That who waits
+pays for its start keeps equals from taking turns. `urgency` is ours: jobs that are nearly done
+count more, since that is what lowers the mean completion time (Smith, 1956).
 """
 
 from collections.abc import Iterator
@@ -27,12 +27,12 @@ class Policy:
     """What counts in a round. The numbers are tuned, see ADR-0011."""
 
     fairness: float = 0.5
-    """Exponent of the speed [1]: at 1 GPUs go where they help most, towards 0 all get some."""
-    urgency: float = 0.5
+    """Exponent of the gain [1]: at 1 GPUs go where they help most, towards 0 all get some."""
+    urgency: float = 0.1
     """Exponent of the time that is left [1]: 0 treats all jobs alike, 1 is Smith's rule."""
     running: float = 1.0
-    """What running at all is worth, beside running at full speed [1]."""
-    horizon_seconds: float = 600.0
+    """What running at all is worth, beside running as slowly as can be [1]."""
+    horizon_seconds: float = 3600.0
     """Longest time that a change is expected to last [s]."""
     settle_seconds: float = 60.0
     """Shortest such time, however recent the last change [s]."""
@@ -40,7 +40,7 @@ class Policy:
     """Time left of a job of urgency 1, and of one that does not say [s]."""
     grain_seconds: float = 300.0
     """Times left are told apart by no less than this [s]: predictions of short ones are poor."""
-    aging_seconds: float = 4 * 3600.0
+    aging_seconds: float = 24 * 3600.0
     """Waiting this long doubles what a job counts [s]: nobody waits for ever."""
     usd_weight: float = 0.0
     """What an hourly price of 1 USD takes off a value [h/USD]."""
@@ -91,9 +91,9 @@ def configuration_values(
     price = np.array([price for _, _, price in found])
     moved = np.array([configuration != job.current for configuration, _, _ in found])
     kept = np.where(moved, _kept(job, rate, now, policy), 1.0)
-    speed = rate / rate.max()
+    gain = rate / rate.min()
     factor = job.weight * _urgency(job, float(rate.max()), policy) * _waiting(job, now, policy)
-    value = factor * kept * (policy.running + speed**policy.fairness) - price * policy.usd_weight
+    value = factor * kept * (policy.running + gain**policy.fairness) - price * policy.usd_weight
     return [
         (configuration, worth)
         for (configuration, _, _), worth in zip(found, value.tolist(), strict=True)

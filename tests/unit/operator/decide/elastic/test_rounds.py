@@ -141,7 +141,7 @@ def test_a_rigid_job_has_its_workers_or_none() -> None:
 def test_a_dear_gpu_is_left_when_money_counts() -> None:
     capacity = Capacity((pool("t4", 1, usd=0.5), pool("a100", 1, usd=30.0)))
     free = decide_round([job("a", most=4)], capacity, NOW, FLAT)
-    thrifty = decide_round([job("a", most=4)], capacity, NOW, Policy(urgency=0.0, usd_weight=0.01))
+    thrifty = decide_round([job("a", most=4)], capacity, NOW, Policy(urgency=0.0, usd_weight=0.1))
     assert free.allocations["a"].configuration.pool == "a100"
     assert thrifty.allocations["a"].configuration.pool == "t4"
 
