@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from kubectl_qm.access.document import Document
 from kubectl_qm.cluster import Json
-from kubectl_qm.document import Document
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from kubectl_qm.access.document import Document
 from kubectl_qm.cluster import Json
-from kubectl_qm.document import Document
 from quartermaster.api.meta import QUEUE_LABEL
 
 ENDED_STATES = frozenset({"Complete", "Failed"})

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from kubectl_qm.access.document import Document
 from kubectl_qm.cluster import TRAINER_CONTAINER, Json
-from kubectl_qm.document import Document
 
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 

@@ -26,10 +26,12 @@ from quartermaster.adapters.view import ClusterView
 from quartermaster.adapters.writer import ClusterWriter, EventPoster
 from quartermaster.api import compute_pool, compute_queue, meta, training_job
 from quartermaster.api.record import JobRecord
+from quartermaster.catalog import instances, labels
+from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.errors import ClusterError
 from quartermaster.handlers import resources
 from quartermaster.reconcile import compute_queues, pools
-from quartermaster.reconcile.cycle import PlacementCycle
+from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
 from quartermaster.reconcile.progress import read_report
 from quartermaster.reconcile.queue import WorkQueue
 from quartermaster.reconcile.training_job import TrainingJobReconciler, World
@@ -68,11 +70,9 @@ class Operator:
             accepted=self._touched,
             answered=self._telemetry.reported,
         )
+        hardware = Hardware(labels.accelerator, instances.instance)
         self._cycle = PlacementCycle(
-            self._view,
-            self._writer,
-            self._telemetry,
-            self._clock,
+            Surroundings(self._view, self._writer, self._telemetry, self._clock, hardware),
             settings=settings,
             changed=self._touched,
         )

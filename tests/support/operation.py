@@ -5,8 +5,10 @@ from datetime import timedelta
 from fractions import Fraction
 
 from quartermaster.api.training_job_status import Condition, State, TrainingJobStatus
+from quartermaster.catalog import instances, labels
+from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.errors import ClusterError
-from quartermaster.reconcile.cycle import PlacementCycle
+from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
 from quartermaster.reconcile.training_job import TrainingJobReconciler, World
 from quartermaster.settings import Settings
 from tests.support.memory import (
@@ -36,11 +38,9 @@ class Operation:
 
     def begin(self) -> None:
         """A new process: nothing is remembered but what the cluster holds."""
+        hardware = Hardware(labels.accelerator, instances.instance)
         self.cycle = PlacementCycle(
-            self.cluster,
-            self.cluster,
-            self.telemetry,
-            self.cluster.clock,
+            Surroundings(self.cluster, self.cluster, self.telemetry, self.cluster.clock, hardware),
             settings=self.settings,
             changed=lambda uid: None,
         )

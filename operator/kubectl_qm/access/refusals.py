@@ -4,7 +4,7 @@ import json
 import re
 import ssl
 
-from kubectl_qm.document import Document
+from kubectl_qm.access.document import Document
 from kubectl_qm.errors import (
     CommandError,
     DeniedError,

@@ -22,6 +22,7 @@ from quartermaster.api.base import (
     at_least,
 )
 from quartermaster.api.rule import Keeps, Rule, matches, unchangeable
+from quartermaster.domain.profile import Kernel
 
 KIND = "TrainingJob"
 PLURAL = "trainingjobs"
@@ -156,6 +157,21 @@ class Code(ApiModel):
 
     config_map_name: Name
     """A ConfigMap in the job's namespace; its keys become files in /workspace, to be imported."""
+
+
+class StepCosts(ApiModel):
+    """What is known of a training step before the job has taken one; measured figures go first."""
+
+    flops_per_sample: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000_000_000_000)]
+    """Forward and backward, a fused multiply-add being two [FLOP].
+
+    A transformer takes about six for each parameter and token."""
+    parameters: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000_000_000)]
+    """Of the model; their gradients are what the workers exchange [count]."""
+    memory_traffic_per_sample: ByteQuantity | None = None
+    """Moved between the GPU's memory and its cores, forward and backward [byte]."""
+    kernel: Kernel = Kernel.MATMUL
+    """What most of the arithmetic is done in; each reaches its own share of a GPU's peak."""
 
 
 class Strategy(ApiModel):
@@ -330,6 +346,7 @@ class TrainingJobSpec(ApiModel):
         unchangeable("model", optional=True),
         unchangeable("dataset", optional=True),
         unchangeable("trainer"),
+        unchangeable("stepCosts", optional=True),
         unchangeable("placement"),
         unchangeable("checkpoint"),
         unchangeable("failurePolicy"),
@@ -342,6 +359,8 @@ class TrainingJobSpec(ApiModel):
     """What it is trained on; required unless `trainer.command` is given."""
     trainer: Trainer = Trainer()
     """Who trains, and how."""
+    step_costs: StepCosts | None = None
+    """What a training step costs, so that already the first run is placed by speed."""
     placement: Placement = Placement()
     """Where the job may run."""
     checkpoint: Checkpoint = Checkpoint()

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from quartermaster.api.base import ApiModel, ByteQuantity, Decimal9, MapList, Money
 from quartermaster.domain.hardware import NumberFormat
-from quartermaster.domain.measurement import Bound, MemoryKind
+from quartermaster.domain.measurement import MemoryKind
+from quartermaster.domain.profile import Bound
 
 
 class State(StrEnum):
@@ -111,6 +112,8 @@ class PlacementStatus(ApiModel):
     """One sentence for the person who waits."""
     predicted_step_seconds: Decimal9 | None = None
     """What a training step should take there, a decimal string [s]; unset while that is unknown."""
+    bound: Bound | None = None
+    """What most of such a step goes into; unset while that is unknown."""
     rejected: Annotated[list[Rejected], Field(max_length=5)] = Field(default_factory=list)
     """What was weighed and not chosen."""
 
@@ -208,8 +211,12 @@ class Profile(ApiModel):
     """Of which memory: `Device`, the GPU's; `Process`, resident on the host."""
     checkpoint_stall_seconds: Decimal9 | None = None
     """How long training stands still for one checkpoint [s]."""
+    parameters: Annotated[int, Field(ge=0)] | None = None
+    """Of the model [count]."""
     processes: Annotated[int, Field(ge=0)] | None = None
     """That trained together when it was measured [count]."""
+    nodes: Annotated[int, Field(ge=0)] | None = None
+    """On which they lay [count]."""
     precision: NumberFormat | None = None
     """What was multiplied in."""
     accelerator: Annotated[str, Field(max_length=256)] = ""

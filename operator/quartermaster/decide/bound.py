@@ -6,7 +6,8 @@ Source: Williams, Waterman and Patterson 2009, "Roofline: an insightful visual p
 from dataclasses import dataclass
 
 from quartermaster.domain.hardware import Accelerator
-from quartermaster.domain.measurement import Bound, Measurement
+from quartermaster.domain.measurement import Measurement
+from quartermaster.domain.profile import Bound
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,6 @@ from enum import StrEnum
 from quartermaster.domain.hardware import NumberFormat
 
 
-class Bound(StrEnum):
-    """What most of a step goes into."""
-
-    COMPUTE = "Compute"
-    MEMORY = "Memory"
-    COMMUNICATION = "Communication"
-    INPUT = "Input"
-
-
 class MemoryKind(StrEnum):
     """Of which memory a peak was measured."""
 

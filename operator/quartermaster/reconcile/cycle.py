@@ -14,6 +14,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from quartermaster.api import meta
+from quartermaster.api.record import JobRecord
+from quartermaster.api.training_job_status import Profile
+from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue.admit import Scene, Verdict, admit
 from quartermaster.decide.queue.room import loaded
 from quartermaster.decide.queue.share import measure, past_of
@@ -26,6 +29,7 @@ from quartermaster.domain.workload import Gang
 from quartermaster.errors import ClusterError
 from quartermaster.reconcile.demand import gang_of, holdings
 from quartermaster.reconcile.ports import Clock, Telemetry, View, Writer
+from quartermaster.reconcile.profile.measured import borrowed, mark
 from quartermaster.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -53,25 +57,30 @@ class Promise:
     holds: Resources
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a cycle works with."""
+
+    view: View
+    writer: Writer
+    telemetry: Telemetry
+    clock: Clock
+    hardware: Hardware = NOTHING_KNOWN
+    """What is known of GPU models and machine types."""
+
+
 class PlacementCycle:
     """Decides, one cycle at a time, and takes the gates away."""
 
-    def __init__(
-        self,
-        view: View,
-        writer: Writer,
-        telemetry: Telemetry,
-        clock: Clock,
-        *,
-        settings: Settings,
-        changed: Changed,
-    ) -> None:
-        self._view = view
-        self._writer = writer
-        self._telemetry = telemetry
-        self._clock = clock
+    def __init__(self, around: Surroundings, *, settings: Settings, changed: Changed) -> None:
+        self._view = around.view
+        self._writer = around.writer
+        self._telemetry = around.telemetry
+        self._clock = around.clock
+        self._hardware = around.hardware
         self._partial_gang = timedelta(seconds=settings.partial_gang_seconds)
         self._changed = changed
+        self._trainer_image = settings.trainer_image
         self._half_life_s = settings.queue_half_life_seconds
         self._wake = asyncio.Event()
         self._promises: dict[str, Promise] = {}
@@ -136,6 +145,7 @@ class PlacementCycle:
             waiting=waiting,
             holdings=held,
             tree=tree,
+            hardware=self._hardware,
             past=past_of(ledger_of(tree, held), measure(snapshot), self._half_life_s, now),
             namespaces={
                 name: self._view.namespace_labels(name)
@@ -167,12 +177,21 @@ class PlacementCycle:
 
     def _waiting(self) -> list[Gang]:
         gangs: list[Gang] = []
+        ended = [job for job in self._view.jobs() if job.finished and job.status.profile]
         for uid in list(self._view.gated()):
             job = self._view.job(uid)
-            gang = gang_of(job, self._view.workers(uid)) if job is not None else None
+            if job is None:
+                continue
+            gang = gang_of(job, self._view.workers(uid), self._known(job, ended))
             if gang is not None:
                 gangs.append(gang)
         return gangs
+
+    def _known(self, job: JobRecord, ended: Sequence[JobRecord]) -> Profile | None:
+        """The profile of the job's steps: its own, or that of an ended job of equal steps."""
+        if job.status.profile is not None or job.spec is None or not ended:
+            return job.status.profile
+        return borrowed(job, mark(job.spec, self._trainer_image), ended)
 
     def _snapshot(self) -> Snapshot:
         """What the cache shows, and what has been promised since."""

@@ -8,14 +8,16 @@ from functools import lru_cache
 from quartermaster.api import meta, training_job
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.api.training_job_status import Profile
 from quartermaster.decide.queue.share import model_of
 from quartermaster.domain.cluster import Capacity, Toleration
 from quartermaster.domain.queue import UNKNOWN_MODEL, Holding, Seat
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import Phase, Worker
-from quartermaster.domain.workload import Gang, TopologyMode
+from quartermaster.domain.workload import Gang, Objective, TopologyMode
 from quartermaster.manifests.worker import GPU_RESOURCE
 from quartermaster.reconcile.ports import View
+from quartermaster.reconcile.profile.step_costs import job_profile
 from quartermaster.units import byte_count, millicores
 
 Places = Mapping[str, str]
@@ -42,8 +44,14 @@ def _resources(cpu: str, memory: str, gpus: int) -> Resources:
     return Resources(cpu_m=millicores(cpu), memory=byte_count(memory), gpus=gpus, pods=1)
 
 
-def gang_of(job: JobRecord, workers: Iterable[Worker]) -> Gang | None:
-    """The job's workers that want a place; None while some of its pods are still to be created."""
+def gang_of(job: JobRecord, workers: Iterable[Worker], known: Profile | None = None) -> Gang | None:
+    """The job's workers that want a place; None while some of its pods are still to be created.
+
+    Args:
+        job: Whose workers.
+        workers: Its pods.
+        known: What is known of its steps from an earlier run.
+    """
     spec = job.spec
     if spec is None or spec.suspend or job.deleting or job.finished or job.stopped is not None:
         return None
@@ -70,6 +78,8 @@ def gang_of(job: JobRecord, workers: Iterable[Worker]) -> Gang | None:
         tolerations=(_GPU_TOLERATION,),
         queue=job.queue,
         runtime_s=None if deadline is None else float(deadline),
+        objective=Objective(spec.placement.objective.value),
+        profile=job_profile(spec, known),
     )
 
 

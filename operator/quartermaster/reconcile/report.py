@@ -20,6 +20,7 @@ from quartermaster.api.training_job_status import (
     State,
     TrainingJobStatus,
 )
+from quartermaster.catalog import labels
 from quartermaster.decide import workers as facts
 from quartermaster.domain.cluster import Capacity, Node, Pool, Snapshot
 from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
@@ -27,9 +28,9 @@ from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.manifests.volume import Location
-from quartermaster.reconcile import measured
 from quartermaster.reconcile.accounts import Books
 from quartermaster.reconcile.blame import Verdict
+from quartermaster.reconcile.profile import measured
 from quartermaster.units import duration
 
 MAX_NODES = 16
@@ -264,7 +265,14 @@ def _profile(it: Facts, placement: PlacementStatus | None) -> Profile | None:
     found, old = it.progress.measured if it.progress else None, it.job.status.profile
     if found is not None:
         accelerator = placement.accelerator if placement else ""
-        return measured.profile(found, it.spec, it.fingerprint, accelerator=accelerator)
+        return measured.profile(
+            found,
+            it.spec,
+            it.fingerprint,
+            accelerator=accelerator,
+            nodes=placement.node_count if placement else 0,
+            peaks=labels.accelerator(accelerator),
+        )
     return old or it.known
 
 
@@ -290,6 +298,10 @@ def _placement(it: Facts) -> PlacementStatus | None:
         topology_level=decided.topology_level if decided else (old.topology_level if old else ""),
         reason=decided.reason[:1024] if decided else _old_reason(it),
         rejected=_rejected(decided) if decided else (old.rejected if old else []),
+        predicted_step_seconds=measured.number(decided.predicted_step_seconds)
+        if decided
+        else (old.predicted_step_seconds if old else None),
+        bound=decided.bound if decided else (old.bound if old else None),
     )
 
 

@@ -22,7 +22,7 @@ from quartermaster.domain.worker import Worker
 from quartermaster.errors import ConflictError
 from quartermaster.manifests import volume
 from quartermaster.manifests import worker as manifests
-from quartermaster.reconcile import accounts, blame, measured, report
+from quartermaster.reconcile import accounts, blame, report
 from quartermaster.reconcile.accounts import Books
 from quartermaster.reconcile.blame import Verdict
 from quartermaster.reconcile.ports import (
@@ -33,6 +33,7 @@ from quartermaster.reconcile.ports import (
     View,
     Writer,
 )
+from quartermaster.reconcile.profile import measured
 from quartermaster.reconcile.progress import last_words
 from quartermaster.settings import Settings
 

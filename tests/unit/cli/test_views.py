@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_qm import views, workers
-from kubectl_qm.document import Document
+from kubectl_qm.access.document import Document
 from quartermaster.api.meta import JOB_UID_LABEL
 from quartermaster.api.training_job_status import State, TrainingJobStatus
 from tests.support import qm_make as make

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from quartermaster.decide.placement.choose import choose
+from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue import explain
 from quartermaster.decide.queue.order import by_share, in_order, queue_of
 from quartermaster.decide.queue.reserve import Reservation, begun, earliest
@@ -38,6 +39,8 @@ class Scene:
     past: Past = field(default_factory=dict)
     namespaces: Mapping[str, Labels] = field(default_factory=dict)
     """Labels of the namespaces of the waiting gangs."""
+    hardware: Hardware = NOTHING_KNOWN
+    """What is known of GPU models and machine types, for gangs whose steps are known."""
     victim_trials: int = 32
     """Placements that are tried to find whom to stop for one gang [count]."""
 
@@ -194,10 +197,10 @@ class _Round:
         models = self._within_quota(gang, has, usable)
         decision: Decision | None = None
         if models or not gang.per_worker.gpus or len(models) == len(usable):
-            decision = choose(self._limited(gang, models), room)
+            decision = choose(self._limited(gang, models), room, self._scene.hardware)
         if isinstance(decision, Placed) or len(models) == len(usable):
             return decision, models
-        mixed = choose(gang, room)
+        mixed = choose(gang, room, self._scene.hardware)
         if isinstance(mixed, Placed) and all(has(*part) for part in _gpus(gang, mixed).items()):
             return mixed, models
         if isinstance(decision, Waiting) and decision.refusal is Refusal.UNSATISFIABLE:

@@ -20,7 +20,7 @@ from quartermaster.api.training_job_status import (
     TrainingJobStatus,
 )
 from quartermaster.domain.decision import Placed, Refusal, Waiting
-from quartermaster.domain.measurement import Bound
+from quartermaster.domain.profile import Bound
 from tests.support import make
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from quartermaster.decide import bound
 from quartermaster.decide.bound import Shares
 from quartermaster.domain.hardware import Accelerator, NumberFormat, Source
-from quartermaster.domain.measurement import Bound, Measurement
+from quartermaster.domain.measurement import Measurement
+from quartermaster.domain.profile import Bound
 
 STEPS = st.floats(1e-6, 1e6)
 PARTS = st.none() | st.floats(0.0, 1.2)

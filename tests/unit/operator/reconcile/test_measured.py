@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import Profile, TrainingJobStatus
 from quartermaster.domain.hardware import NumberFormat
-from quartermaster.domain.measurement import Bound, Measurement, MemoryKind
-from quartermaster.reconcile import measured
+from quartermaster.domain.measurement import Measurement, MemoryKind
+from quartermaster.domain.profile import Bound
+from quartermaster.reconcile.profile import measured
 from tests.support import make
 
 IMAGE = "quartermaster/trainer:1"
@@ -35,7 +36,7 @@ STEP = Measurement(
 
 def told(step: Measurement = STEP, **trainer: Any) -> Profile:
     spec = make.spec(trainer=trainer)
-    return measured.profile(step, spec, measured.mark(spec, IMAGE), accelerator=make.T4)
+    return measured.profile(step, spec, measured.mark(spec, IMAGE), accelerator=make.T4, nodes=2)
 
 
 def test_a_report_becomes_a_profile_of_decimal_strings() -> None:
@@ -57,6 +58,8 @@ def test_a_report_becomes_a_profile_of_decimal_strings() -> None:
         "synchronisedPerStep": "2782640",
         "memoryPerWorker": "2870Mi",
         "memoryKind": "Device",
+        "parameters": 695660,
+        "nodes": 2,
         "checkpointStallSeconds": "0.0028",
         "processes": 8,
         "precision": "BF16",

@@ -48,6 +48,7 @@ def profile(
     own: str,
     *,
     accelerator: str = "",
+    nodes: int = 0,
     peaks: Accelerator | None = None,
 ) -> Profile:
     """What a job's own report says of its steps.
@@ -57,6 +58,7 @@ def profile(
         spec: The job's.
         own: The job's fingerprint.
         accelerator: Name of the GPU that it runs on.
+        nodes: On which its workers lie [count]; 0 where that is not known.
         peaks: What that GPU can do, where it is known; else neither MFU nor Memory is answered.
     """
     found = bound.shares(measured)
@@ -77,7 +79,9 @@ def profile(
         memory_per_worker=f"{-(-peak * processes // MIB)}Mi" if peak else None,
         memory_kind=measured.memory_kind,
         checkpoint_stall_seconds=number(measured.checkpoint_stall_seconds),
+        parameters=measured.parameters,
         processes=measured.processes,
+        nodes=nodes or None,
         precision=measured.precision,
         accelerator=accelerator if spec.trainer.resources_per_worker.gpus else "",
         fingerprint=own,

@@ -1,0 +1,68 @@
+"""What a job's steps cost, as placement weighs them: as measured, else as its spec says."""
+
+from quartermaster.api.training_job import Precision as ApiPrecision
+from quartermaster.api.training_job import StepCosts, TrainingJobSpec
+from quartermaster.api.training_job_status import Profile
+from quartermaster.domain.hardware import NumberFormat
+from quartermaster.domain.profile import JobProfile, Kernel, Measured, ProfileSource
+from quartermaster.units import byte_count
+
+_FORMATS = {
+    ApiPrecision.AUTO: NumberFormat.BF16,
+    ApiPrecision.BF16: NumberFormat.BF16,
+    ApiPrecision.FP32: NumberFormat.FP32,
+}
+"""What is computed in where the GPU has it; `Auto` takes BF16 there."""
+
+
+def job_profile(spec: TrainingJobSpec, known: Profile | None) -> JobProfile | None:
+    """None where neither the spec nor an earlier run says what a step computes and exchanges."""
+    if spec.trainer.resources_per_worker.gpus == 0:
+        return None
+    if known is not None:
+        measured = _measured(spec, known)
+        if measured is not None:
+            return measured
+    return None if spec.step_costs is None else _predicted(spec, spec.step_costs)
+
+
+def _predicted(spec: TrainingJobSpec, costs: StepCosts) -> JobProfile:
+    traffic = costs.memory_traffic_per_sample
+    return JobProfile(
+        flops_per_sample=float(costs.flops_per_sample),
+        parameters=costs.parameters,
+        batch=spec.trainer.batch_size,
+        traffic_per_sample=float(byte_count(traffic)) if traffic is not None else 0.0,
+        kernel=costs.kernel,
+        number_format=_FORMATS[spec.trainer.precision],
+        source=ProfileSource.PREDICTED,
+    )
+
+
+def _measured(spec: TrainingJobSpec, known: Profile) -> JobProfile | None:
+    if known.flops_per_step is None or not known.parameters:
+        return None
+    batch, traffic = spec.trainer.batch_size, known.memory_traffic_per_step
+    seconds = float(known.step_seconds)
+    hint = spec.step_costs
+    return JobProfile(
+        flops_per_sample=float(known.flops_per_step) / batch,
+        parameters=known.parameters,
+        batch=batch,
+        traffic_per_sample=float(traffic) / batch if traffic is not None else 0.0,
+        number_format=known.precision or _FORMATS[spec.trainer.precision],
+        # The trainer reads a batch when it needs it, so what it waits for is the whole reading.
+        input_seconds_per_sample=seconds * float(known.data_wait_fraction) / batch,
+        kernel=Kernel.MATMUL if hint is None else hint.kernel,
+        source=ProfileSource.MEASURED,
+        measured=_seen(known, seconds),
+    )
+
+
+def _seen(known: Profile, seconds: float) -> tuple[Measured, ...]:
+    """The step that was timed; none where several GPU models took part in it."""
+    whole = known.accelerator and "," not in known.accelerator
+    if not whole or not known.processes or not known.nodes or seconds <= 0:
+        return ()
+    per_node = -(-known.processes // known.nodes)
+    return (Measured(known.accelerator, per_node, known.nodes, seconds),)
