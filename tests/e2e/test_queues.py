@@ -133,14 +133,15 @@ def test_a_gang_keeps_its_place_and_short_jobs_are_let_past(stage: Stage) -> Non
     stage.wait_for("running", "Running", 60)
     stage.apply(gpu_job("gang", 2, workers=2))
     assert "nodes are kept for it, it starts in about" in waits(stage, "gang", "NoCapacity")
-    endless = gpu_job("endless", 2)
+    # Times are told in whole seconds, and the name decides between equals: both come after it.
+    unending = gpu_job("unending", 2)
     short = gpu_job("short", 2, activeDeadlineSeconds=10)
-    for document in (endless, short):
+    for document in (unending, short):
         document["spec"]["placement"] = {"accelerators": ["NVIDIA-A10G"]}
-    stage.apply(endless)
-    assert f"is kept for {stage.namespace}/gang" in waits(stage, "endless", "Reserved")
+    stage.apply(unending)
+    assert f"is kept for {stage.namespace}/gang" in waits(stage, "unending", "Reserved")
     stage.apply(short)
     stage.wait_for("short", "Complete", 40)
     assert stage.status("gang")["state"] == "Waiting"
-    for name in ("gang", "endless"):
+    for name in ("gang", "unending"):
         stage.wait_for(name, "Complete", 150)
