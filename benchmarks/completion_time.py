@@ -255,7 +255,7 @@ The true time of a step is interpolated from the measured profiles, what a batch
 measured gradients; real training is slower than the measured steps by the authors' factors (1.8 for
 cifar10, else 1.2). A start or restart takes 25 to 250 s by application, as measured by the authors.
 Moving to other nodes of a pool costs a restart in our rows; for Gavel and Sia it is free, as in the
-artifact. "Sia, moves charged, profiles shared" is its programme by our rules and with our knowledge.
+artifact. "Sia, moves charged, profiles shared" is its programme by our rules, with our knowledge.
 
 What each policy is told. Gavel and rigid: the true step of each job on each GPU model. All adaptive
 ones: what was seen of steps so far, the present gradient noise, and the speed of one GPU alone. Sia
@@ -265,8 +265,9 @@ of ours also know how much of a job is left, which Sia does not use and which a 
 epochs says; "time left unknown" is without.
 
 Rigid and adaptive rows are not to be compared with each other. The parameters were tuned on
-workloads 1 and 2; on 3 and 4 nothing of ours was run before they were settled. The published re-run of Sia's artifact over
-eight workloads: 0.661 h, p99 10.20 h, makespan 14.33 h; of Gavel's 1.868, 30.39, 33.86."""
+workloads 1 and 2; on 3 and 4 nothing of ours was run before they were settled. The artifact, run
+again on all eight workloads: Sia 0.661 h, p99 10.20 h, makespan 14.33 h; Gavel 1.868, 30.39 and
+33.86."""
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
