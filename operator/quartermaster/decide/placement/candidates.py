@@ -6,10 +6,12 @@ the cheapest places first is optimal; between places of equal price the fewest n
 the last workers go where they leave the least behind (best fit), so that whole nodes stay whole.
 """
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
+from functools import cached_property
 from itertools import combinations, groupby, islice
 
 from quartermaster.decide.placement.fit import Slot
@@ -17,6 +19,8 @@ from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.workload import Gang, TopologyMode
 
 Labels = Mapping[str, str]
+ALIKE = 6
+"""Domains that differ by names alone and are weighed [count]: one to take, and five to tell of."""
 Ranks = Mapping[str, int]
 """Nodes by name: 0 for the cheapest, equal for equal prices, the last for unknown ones. Fractions
 are exact, and slow to compare."""
@@ -71,7 +75,7 @@ class Domain:
     value: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is asked of it a dozen times is worked out once
 class Candidate:
     """A kind of node in a domain, and the gang's places there if it fits."""
 
@@ -84,7 +88,7 @@ class Candidate:
     wanted: int
     """Workers to be placed [count]."""
 
-    @property
+    @cached_property
     def placed(self) -> int:
         """Workers that have a place [count]."""
         return sum(count for _, count in self.places)
@@ -94,7 +98,7 @@ class Candidate:
         """Whether the whole gang has a place."""
         return self.placed == self.wanted
 
-    @property
+    @cached_property
     def rate(self) -> Fraction | None:
         """Price of the gang [USD/h]; None where a part of it is unknown."""
         total = Fraction(0)
@@ -157,6 +161,9 @@ def enumerate_candidates(
 ) -> list[Candidate]:
     """Every kind in every domain, the fitting and the unfitting.
 
+    Of domains of one level that hold the same nodes but for their names, such as racks that nobody
+    uses yet, the first few stand for all: the others could only be taken for the sake of a name.
+
     Args:
         gang: Who wants a place.
         slots: Nodes that it may use.
@@ -168,7 +175,7 @@ def enumerate_candidates(
     free = [slot for slot in slots if slot.free > 0]
     prices = _ranks(free)
     found: list[Candidate] = []
-    for domain, breadth, inside in domains(gang, free, anchors):
+    for domain, breadth, inside in _distinct(domains(gang, free, anchors), gang, prices):
         finer = [] if fastest_first is None else finer_kinds(inside, fastest_first)
         typed = {(kind.accelerator, kind.capacity) for kind in finer if kind.instance_type}
         for kind in kinds(inside) + finer:
@@ -189,6 +196,40 @@ def enumerate_candidates(
                     for places in distinct.values()
                 ]
     return found
+
+
+def _distinct(
+    found: Iterable[tuple[Domain, int, list[Slot]]], gang: Gang, prices: Ranks
+) -> Iterator[tuple[Domain, int, list[Slot]]]:
+    """The domains, of those of a level that differ by names alone the first `ALIKE`."""
+    numbers: dict[object, int] = {}
+    looks: dict[str, int] = {}
+    seen: Counter[tuple[int, frozenset[tuple[int, int]]]] = Counter()
+    for domain, breadth, inside in found:
+        for slot in inside:
+            if slot.node.name not in looks:
+                look = _look(slot, gang, prices)
+                looks[slot.node.name] = numbers.setdefault(look, len(numbers))
+        counted = Counter(looks[slot.node.name] for slot in inside)
+        signature = breadth, frozenset(counted.items())
+        seen[signature] += 1
+        if seen[signature] <= ALIKE:
+            yield domain, breadth, inside
+
+
+def _look(slot: Slot, gang: Gang, prices: Ranks) -> object:
+    """All that tells a node from another one in a choice, but its name."""
+    node = slot.node
+    return (
+        node.accelerator,
+        node.capacity,
+        node.instance_type,
+        slot.pool.name,
+        prices[node.name],
+        slot.free,
+        slot.whole,
+        node.name in gang.held,
+    )
 
 
 def _narrowed(kind: Kind, places: Places, typed: Container[object]) -> Kind:

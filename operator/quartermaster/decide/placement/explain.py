@@ -53,13 +53,18 @@ def rejected(
 ) -> tuple[RejectedCandidate, ...]:
     """Up to five other candidates, one for each kind, with the number that spoke against it."""
     found: dict[str, Weighed] = {}
+    seen: set[frozenset[tuple[str, int]]] = set()
+    own = None if chosen is None else _places(chosen.candidate)
     for other in others:
         places = _places(other.candidate)
-        if chosen is not None and places == _places(chosen.candidate):
-            continue
         # The same nodes seen through a wider domain are no second candidate.
-        if not any(_places(it.candidate) == places for it in found.values()):
-            found[describe(other.candidate, gang)] = other
+        if places == own or places in seen:
+            continue
+        text = describe(other.candidate, gang)
+        if text in found:
+            seen.discard(_places(found[text].candidate))
+        found[text] = other
+        seen.add(places)
     ranked = sorted(found.items(), key=lambda item: (*_likeness(item[1]), item[0]))
     return tuple(
         RejectedCandidate(text[:256], _against(other, chosen)[:512])
