@@ -107,7 +107,7 @@ lint: setup ## Style and likely mistakes (ruff)
 	@$(VENV)/bin/ruff check --quiet .
 
 types: setup trainer-venv ## Types (mypy, strict)
-	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster scripts benchmarks/control_plane.py benchmarks/classification.py benchmarks/packing.py benchmarks/completion_time.py
+	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster scripts benchmarks/control_plane.py benchmarks/classification.py benchmarks/packing.py benchmarks/completion_time.py benchmarks/decisions.py
 	@$(TRAINER_PYTHON) -m mypy --no-error-summary --config-file trainer_image/mypy.ini trainer_image/qm_trainer benchmarks/trainer_overhead.py benchmarks/profile_cost.py
 
 layers: setup ## Who may import whom (import-linter)
@@ -134,7 +134,10 @@ e2e: install ## On the cluster: bad input, the life of jobs, what breaks them
 
 ##@ Benchmarks (benchmarks/results)
 
-.PHONY: bench-control-plane bench-trainer bench-classification bench-packing bench-completion
+.PHONY: bench-control-plane bench-trainer bench-classification bench-packing bench-completion bench-decisions
+bench-decisions: setup ## Time of one placement decision as the cluster grows
+	@$(PYTHON) -m benchmarks.decisions
+
 bench-completion: setup ## Completion time under our rounds, Gavel and Sia (QM_BENCH_DATA=), about ten minutes
 	@$(PYTHON) -m benchmarks.completion_time
 

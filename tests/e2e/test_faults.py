@@ -39,7 +39,8 @@ def first_steps(stage: Stage, name: str) -> set[int]:
 
 def test_a_run_survives_the_loss_of_a_worker_and_of_the_operator(stage: Stage) -> None:
     """One worker deleted, one killed outright, the operator killed: from the last checkpoint."""
-    stage.apply(digits_job("tough", epochs=24))
+    # Long enough to be still at it when a new operator has waited for the lease of the killed one.
+    stage.apply(digits_job("tough", epochs=60))
     stage.wait("tough", lambda s: bool(s.get("checkpoint")), RUN_S, "saved a checkpoint")
     stage.delete_pod("tough", 1)
     stage.wait("tough", lambda s: s["goodput"]["restarts"] > 0, 60, "restarted")
