@@ -10,6 +10,7 @@ import kopf
 from aiohttp import web
 from kubernetes.aio.client.api_client import ApiClient
 
+from quartermaster.adapters import scene
 from quartermaster.adapters.clock import SystemClock
 from quartermaster.adapters.election import Leadership
 from quartermaster.adapters.http import (
@@ -118,7 +119,7 @@ class Operator:
                 web.get("/readyz", health(self._unready)),
             ],
         )
-        scrape = await serve(self._settings.metrics_port, [web.get("/metrics", self._metrics)])
+        scrape = await serve(self._settings.metrics_port, self._readings())
         try:
             return await self._until_stopped()
         finally:
@@ -231,6 +232,18 @@ class Operator:
         if all(informer.synced.is_set() for informer in self._informers):
             return None
         return "the caches are not filled yet"
+
+    def _readings(self) -> list[web.RouteDef]:
+        """What whoever watches the operator may read."""
+        return [web.get("/metrics", self._metrics), web.get("/cycle", self._last_cycle)]
+
+    async def _last_cycle(self, _: web.Request) -> web.Response:
+        """The input of the newest cycle, for `quartermaster replay`."""
+        if self._cycle.last_scene is None:
+            return web.Response(status=404, text="nobody has waited since this operator began\n")
+        return web.Response(
+            body=scene.write(self._cycle.last_scene), content_type="application/json"
+        )
 
     async def _metrics(self, _: web.Request) -> web.Response:
         body = self._telemetry.exposition()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import quartermaster.__main__ as operator
 from kubectl_qm import arguments
 from quartermaster import __version__
 from quartermaster.api.compute_pool import ComputePoolSpec
@@ -54,6 +55,10 @@ def check_kubectl(words: list[str]) -> None:
     check_files(words)
     if verb == "qm":
         arguments.parse(words[words.index("qm") + 1 :])
+    elif "--raw" in words:
+        port = words[words.index("--raw") + 1].split(":")[1].split("/")[0]
+        service = (ROOT / "helm/quartermaster/templates/operator/service.yaml").read_text()
+        assert f"name: {port}" in service, f"the service has no port {port}"
     elif verb in ("get", "describe", "patch"):
         kind = plain[plain.index(verb) + 1]
         assert kind in KINDS, f"kubectl {verb} {kind}"
@@ -76,7 +81,12 @@ def check_python(words: list[str]) -> None:
     assert (ROOT / words[0]).is_file(), f"{words[0]} is missing"
 
 
+def check_quartermaster(words: list[str]) -> None:
+    operator.parser().parse_args(words)
+
+
 CHECKS = {
+    "quartermaster": check_quartermaster,
     "make": check_make,
     "kubectl": check_kubectl,
     "helm": check_helm,

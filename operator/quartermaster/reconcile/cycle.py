@@ -86,6 +86,8 @@ class PlacementCycle:
         self._promises: dict[str, Promise] = {}
         self._partial_since: dict[str, datetime] = {}
         self.decisions: dict[str, Decision] = {}
+        self.last_scene: Scene | None = None
+        """What the newest cycle with somebody waiting was decided from."""
 
     def wake(self) -> None:
         """Something has changed that may give somebody a place."""
@@ -115,7 +117,8 @@ class PlacementCycle:
             return
         placing: list[asyncio.Task[None]] = []
         limit = asyncio.Semaphore(PARALLEL_WRITES)
-        for verdict in self._timed(admit(self._scene(waiting))):
+        self.last_scene = self._scene(waiting)
+        for verdict in self._timed(admit(self.last_scene)):
             gang, decision = verdict.gang, verdict.decision
             if isinstance(decision, Placed):
                 placing.append(asyncio.create_task(self._place(gang, decision, limit)))

@@ -74,7 +74,7 @@ def told(verdict: Verdict) -> Json:
     return answer | ({"stops": stopped} if stopped else {})
 
 
-def answers(scene: Json) -> Json:
+def scene_of(scene: Json) -> Scene:
     nodes = [
         make.node(
             f"{node['name']}{number}" if "count" in node else node["name"],
@@ -89,15 +89,16 @@ def answers(scene: Json) -> Json:
     ]
     pools = [make.pool("pool", *prices)] if prices else []
     held = [holding_of(one) for one in scene.get("running", ())]
-    found = admit(
-        Scene(
-            snapshot=occupied(make.snapshot(nodes, *pools), held),
-            waiting=[gang for one in scene["waiting"] for gang in gangs_of(one)],
-            holdings=held,
-            tree=tree_of(queue_of(one) for one in scene.get("queues", ())),
-        )
+    return Scene(
+        snapshot=occupied(make.snapshot(nodes, *pools), held),
+        waiting=[gang for one in scene["waiting"] for gang in gangs_of(one)],
+        holdings=held,
+        tree=tree_of(queue_of(one) for one in scene.get("queues", ())),
     )
-    return {verdict.gang.key.name: told(verdict) for verdict in found}
+
+
+def answers(scene: Json) -> Json:
+    return {verdict.gang.key.name: told(verdict) for verdict in admit(scene_of(scene))}
 
 
 @pytest.mark.parametrize("path", SCENES, ids=lambda path: path.stem)
