@@ -5,12 +5,14 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable
+from typing import Any
 
 import kopf
 from aiohttp import web
 from kubernetes.aio.client.api_client import ApiClient
 
 from quartermaster.adapters import scene
+from quartermaster.adapters.cache import Cache
 from quartermaster.adapters.clock import SystemClock
 from quartermaster.adapters.election import Leadership
 from quartermaster.adapters.http import (
@@ -20,7 +22,7 @@ from quartermaster.adapters.http import (
     health,
     serve,
 )
-from quartermaster.adapters.informer import Informer
+from quartermaster.adapters.informer import Informer, listed
 from quartermaster.adapters.kube import KubeClient, connect
 from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemetry, QueueCollector
 from quartermaster.adapters.view import ClusterView
@@ -41,6 +43,8 @@ from quartermaster.settings import Settings
 logger = logging.getLogger(__name__)
 
 POOL_STATUS_SECONDS = 5.0
+SEEN_SECONDS = 10.0
+"""So long a new leader waits at most for objects that the API server listed."""
 START_SECONDS = 90.0
 """Watchers and caches have to be there within this time of leading."""
 
@@ -108,9 +112,7 @@ class Operator:
 
     async def run(self) -> int:
         """Serve, wait for the lease, lead; returns the exit status."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
+        self._take_signals()
         main = await serve(
             self._settings.http_port,
             [
@@ -126,6 +128,16 @@ class Operator:
             await self._leadership.hand_over()
             await main.cleanup()
             await scrape.cleanup()
+
+    def _take_signals(self) -> None:
+        """Stop on a signal.
+
+        Taken again when kopf has started: it takes them for itself, and then waits five seconds for
+        whatever else runs in the process before it returns, while nobody else may lead.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
 
     async def _until_stopped(self) -> int:
         """0 after a signal, 1 when the lease was lost or a part of the operator ended."""
@@ -155,9 +167,33 @@ class Operator:
             for informer in self._informers:
                 await informer.synced.wait()
             tasks.create_task(self._watch_resources())
+            await self._seen_by_kopf()
+            self._take_signals()
             tasks.create_task(self._queue.run(self._settings.concurrency))
             tasks.create_task(self._cycle.run())
             tasks.create_task(self._report_pools())
+
+    async def _seen_by_kopf(self) -> None:
+        """Return when kopf has told of all objects of our kinds that there are now.
+
+        Without this, a new leader's first cycle could place jobs as if there were no pools, and
+        hand out quota that jobs it has not heard of hold.
+        """
+        caches: tuple[tuple[str, Cache[Any]], ...] = (
+            (training_job.PLURAL, self._view.training_jobs),
+            (compute_pool.PLURAL, self._view.compute_pools),
+            (compute_queue.PLURAL, self._view.compute_queues),
+        )
+        try:
+            async with asyncio.timeout(SEEN_SECONDS):
+                for plural, cache in caches:
+                    path = f"/apis/{meta.API_VERSION}/{plural}"
+                    there, _ = await listed(self._client, path, {})
+                    while any(cache.get(uid) is None for uid in there):  # noqa: ASYNC110 - kopf's doing
+                        await asyncio.sleep(0.05)
+        except (TimeoutError, ClusterError) as error:
+            # Deleted since, or an API server that does not answer: the watches go on either way.
+            logger.warning("not all objects were seen before the first cycle: %r", error)
 
     async def _watch_resources(self) -> None:
         view = self._view
@@ -167,7 +203,6 @@ class Operator:
         await kopf.operator(
             registry=registry, clusterwide=True, standalone=True, stop_flag=self._stopping
         )
-        # kopf takes the signals over while it runs, and returns after one.
         self._stopping.set()
 
     async def _report_pools(self) -> None:

@@ -21,6 +21,25 @@ SILENCE_SECONDS = 330.0
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
+async def listed(
+    client: KubeClient, path: str, selection: Mapping[str, str]
+) -> tuple[dict[str, Document], str]:
+    """All objects of a resource by uid, page by page, and the list's resource version.
+
+    Raises:
+        ClusterError: The server refused or did not answer.
+    """
+    found: dict[str, Document] = {}
+    query: dict[str, str] = {"limit": str(PAGE), **selection}
+    while True:
+        page = await client.get(path, query)
+        found.update((item["metadata"]["uid"], item) for item in page.get("items") or ())
+        token = page["metadata"].get("continue")
+        if not token:
+            return found, str(page["metadata"]["resourceVersion"])
+        query["continue"] = token
+
+
 class Informer:
     """Lists and watches one resource into a cache."""
 
@@ -48,18 +67,10 @@ class Informer:
                 failures += 1
 
     async def _list(self) -> str:
-        found: dict[str, Document] = {}
-        query: dict[str, str] = {"limit": str(PAGE), **self._selection}
-        while True:
-            page = await self._client.get(self._path, query)
-            found.update((item["metadata"]["uid"], item) for item in page.get("items") or ())
-            token = page["metadata"].get("continue")
-            if not token:
-                break
-            query["continue"] = token
+        found, version = await listed(self._client, self._path, self._selection)
         self._cache.replace(found)
         self.synced.set()
-        return str(page["metadata"]["resourceVersion"])
+        return version
 
     async def _watch(self, version: str) -> None:
         """Follow the changes; returns when the next thing to do is a new list."""
