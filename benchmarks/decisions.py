@@ -20,9 +20,8 @@ from fractions import Fraction
 
 from benchmarks.machine import RESULTS, commit, machine
 from devcluster.hardware import fake_nodes
-from quartermaster.catalog import instances, labels
+from quartermaster.adapters.scene import KNOWN
 from quartermaster.decide.placement.choose import choose
-from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.decide.queue.room import taken
 from quartermaster.domain.cluster import Capacity, Node, Pool, PriceRow, Snapshot
 from quartermaster.domain.decision import Placed
@@ -31,7 +30,6 @@ from quartermaster.domain.profile import JobProfile
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.workload import Gang, NamespacedName
 
-KNOWN = Hardware(labels.accelerator, instances.instance)
 WORKER = Resources(cpu_m=1000, memory=2**30, gpus=1, pods=1)
 PROFILE = JobProfile(
     flops_per_sample=1.2e13, parameters=25_000_000, batch=64, number_format=NumberFormat.BF16

@@ -29,8 +29,6 @@ from quartermaster.adapters.view import ClusterView
 from quartermaster.adapters.writer import ClusterWriter, EventPoster
 from quartermaster.api import compute_pool, compute_queue, meta, training_job
 from quartermaster.api.record import JobRecord
-from quartermaster.catalog import instances, labels
-from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.errors import ClusterError
 from quartermaster.handlers import resources
 from quartermaster.reconcile import compute_queues, pools
@@ -75,9 +73,8 @@ class Operator:
             accepted=self._touched,
             answered=self._telemetry.reported,
         )
-        hardware = Hardware(labels.accelerator, instances.instance)
         self._cycle = PlacementCycle(
-            Surroundings(self._view, self._writer, self._telemetry, self._clock, hardware),
+            Surroundings(self._view, self._writer, self._telemetry, self._clock, scene.KNOWN),
             settings=settings,
             changed=self._touched,
         )

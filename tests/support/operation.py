@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
 
+from quartermaster.adapters.scene import KNOWN
 from quartermaster.api.training_job_status import Condition, State, TrainingJobStatus
-from quartermaster.catalog import instances, labels
-from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.errors import ClusterError
 from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
 from quartermaster.reconcile.training_job import TrainingJobReconciler, World
@@ -38,9 +37,8 @@ class Operation:
 
     def begin(self) -> None:
         """A new process: nothing is remembered but what the cluster holds."""
-        hardware = Hardware(labels.accelerator, instances.instance)
         self.cycle = PlacementCycle(
-            Surroundings(self.cluster, self.cluster, self.telemetry, self.cluster.clock, hardware),
+            Surroundings(self.cluster, self.cluster, self.telemetry, self.cluster.clock, KNOWN),
             settings=self.settings,
             changed=lambda uid: None,
         )

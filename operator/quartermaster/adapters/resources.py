@@ -10,15 +10,8 @@ from quartermaster.adapters.cache import Document
 from quartermaster.api import meta
 from quartermaster.api.compute_pool import ComputePoolSpec, Price, TolerationOperator
 from quartermaster.api.compute_queue import ComputeQueueSpec, QueueHistory
-from quartermaster.api.training_job import CapacityType
-from quartermaster.domain.cluster import Capacity, Pool, PriceRow, Toleration
+from quartermaster.domain.cluster import Pool, PriceRow, Toleration
 from quartermaster.domain.queue import History, Queue, Reclaim, WithinQueue
-
-_CAPACITY = {
-    CapacityType.AUTO: None,
-    CapacityType.SPOT: Capacity.SPOT,
-    CapacityType.ON_DEMAND: Capacity.ON_DEMAND,
-}
 
 
 class PoolRecord:
@@ -66,7 +59,7 @@ def _price(row: Price) -> PriceRow:
     return PriceRow(
         instance_type=row.instance_type,
         accelerator=row.accelerator,
-        capacity=_CAPACITY[row.capacity_type],
+        capacity=row.capacity_type.capacity,
         usd_per_node_hour=exact(row.usd_per_node_hour),
         usd_per_gpu_hour=exact(row.usd_per_gpu_hour),
     )

@@ -22,7 +22,9 @@ from quartermaster.api.base import (
     at_least,
 )
 from quartermaster.api.rule import Keeps, Rule, matches, unchangeable
+from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.profile import Kernel
+from quartermaster.domain.workload import Objective, TopologyMode
 
 KIND = "TrainingJob"
 PLURAL = "trainingjobs"
@@ -61,21 +63,10 @@ class CapacityType(StrEnum):
     SPOT = "Spot"
     ON_DEMAND = "OnDemand"
 
-
-class TopologyMode(StrEnum):
-    """How strictly a gang keeps to one topology domain."""
-
-    REQUIRED = "Required"
-    PREFERRED = "Preferred"
-    UNCONSTRAINED = "Unconstrained"
-
-
-class Objective(StrEnum):
-    """What a place is chosen by."""
-
-    COST = "Cost"
-    TIME = "Time"
-    BALANCED = "Balanced"
+    @property
+    def capacity(self) -> Capacity | None:
+        """How the node has to be bought; None takes any."""
+        return None if self is CapacityType.AUTO else Capacity(self.value)
 
 
 class Model(ApiModel):

@@ -5,16 +5,16 @@ from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
 
-from quartermaster.api import meta, training_job
+from quartermaster.api import meta
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import Profile
 from quartermaster.decide.queue.share import model_of
-from quartermaster.domain.cluster import Capacity, Toleration
+from quartermaster.domain.cluster import Toleration
 from quartermaster.domain.queue import UNKNOWN_MODEL, Holding, Seat
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import Phase, Worker
-from quartermaster.domain.workload import Gang, Objective, TopologyMode
+from quartermaster.domain.workload import Gang
 from quartermaster.manifests.worker import GPU_RESOURCE
 from quartermaster.reconcile.ports import View
 from quartermaster.reconcile.profile.step_costs import job_profile
@@ -24,11 +24,6 @@ Places = Mapping[str, str]
 """Nodes by the uid of pods that were given one and do not show it yet."""
 NOWHERE: Places = {}
 
-_CAPACITY = {
-    training_job.CapacityType.AUTO: None,
-    training_job.CapacityType.SPOT: Capacity.SPOT,
-    training_job.CapacityType.ON_DEMAND: Capacity.ON_DEMAND,
-}
 _GPU_TOLERATION = Toleration(GPU_RESOURCE)
 
 
@@ -70,15 +65,15 @@ def gang_of(job: JobRecord, workers: Iterable[Worker], known: Profile | None = N
         per_worker=per_worker(spec),
         priority=spec.priority,
         held=tuple(sorted({w.node for w in alive if not w.gates and w.node is not None})),
-        capacity=_CAPACITY[spec.placement.capacity_type],
+        capacity=spec.placement.capacity_type.capacity,
         accelerators=tuple(spec.placement.accelerators),
         pools=tuple(spec.placement.pools),
-        topology=TopologyMode(spec.placement.topology.mode.value),
+        topology=spec.placement.topology.mode,
         topology_level=spec.placement.topology.level,
         tolerations=(_GPU_TOLERATION,),
         queue=job.queue,
         runtime_s=None if deadline is None else float(deadline),
-        objective=Objective(spec.placement.objective.value),
+        objective=spec.placement.objective,
         profile=job_profile(spec, known),
     )
 
