@@ -1,6 +1,6 @@
 """What a gang's worker pods tell: what to charge, what to restart, what is lost."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -60,22 +60,42 @@ def left_behind(
     A gang with static ranks can only start together. A worker whose peer was replaced normally sees
     the connection break and leaves; one that hangs is stopped so that the gang can start anew. One
     that was still waiting for its peers has no former gang: the replacement joins it, and the run's
-    reports show that it goes on.
+    reports show that it goes on. Of a run that never reports only the end of a replacement shows
+    that it did not.
 
     Args:
-        workers: The gang's pods.
+        workers: The gang's pods, those that are over too.
         grace: How long the gang may be silent.
         now: The time.
         reported: When the run last told of a step; None where it has not.
     """
-    running = [w for w in workers if w.live and w.started is not None and w.exit is None]
-    newest = max((w for w in running), key=lambda w: w.created, default=None)
-    if newest is None or newest.started is None:
-        return []
-    silent_since = max(newest.started, reported) if reported else newest.started
-    if now - silent_since < grace:
-        return []
-    return [w for w in running if w.started is not None and w.started < newest.created]
+    gang = list(workers)
+    running = [w for w in gang if w.live and w.started is not None and w.exit is None]
+    return [w for w in running if _silent_for(w, gang, grace, now, reported) >= grace]
+
+
+def _silent_for(
+    worker: Worker,
+    gang: Sequence[Worker],
+    grace: timedelta,
+    now: datetime,
+    reported: datetime | None,
+) -> timedelta:
+    """How long nothing has been heard since a replacement started that `worker` should meet.
+
+    The first one counts, not the newest: those that cannot join end and are replaced again, and
+    the newest of them is always young.
+    """
+    later = [w for w in gang if worker.started is not None and w.created > worker.started]
+    if reported is None and not any(w.phase is Phase.FAILED for w in later):
+        return timedelta(0)
+    # A report long after a replacement's start shows that it has joined.
+    starts = [w.started for w in later if w.started is not None]
+    waited_for = [start for start in starts if reported is None or start > reported - grace]
+    if not waited_for:
+        return timedelta(0)
+    first = min(waited_for)
+    return now - (max(first, reported) if reported else first)
 
 
 def refused(workers: Iterable[Worker], grace: timedelta, now: datetime) -> list[Worker]:

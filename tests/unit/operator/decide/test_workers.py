@@ -82,6 +82,9 @@ def test_lost_is_deleted_with_nobody_there_to_end_it(
     assert facts.is_lost(worker, node, now) is want
 
 
+FAILED = Phase.FAILED
+
+
 def running(index: int, created: float, started: float, **more: Any) -> Worker:
     return make.worker(
         index, created=after(created), started=after(started), phase=Phase.RUNNING, **more
@@ -90,17 +93,34 @@ def running(index: int, created: float, started: float, **more: Any) -> Worker:
 
 def test_peers_of_a_replaced_worker_are_left_behind_after_the_grace() -> None:
     old, new = running(0, 0, 10), running(1, 100, 110)
-    assert facts.left_behind([old, new], GRACE, after(139)) == []
-    assert facts.left_behind([old, new], GRACE, after(140)) == [old]
+    assert facts.left_behind([old, new], GRACE, after(139), reported=after(90)) == []
+    assert facts.left_behind([old, new], GRACE, after(140), reported=after(90)) == [old]
+    assert facts.left_behind([old, new], GRACE, after(149), reported=after(120)) == []
+    assert facts.left_behind([old, new], GRACE, after(150), reported=after(120)) == [old]
 
 
-def test_a_worker_that_its_new_peer_joined_is_left_alone_while_the_run_reports() -> None:
-    waiting, new = running(0, 0, 10), running(1, 100, 110)
-    gang = [waiting, new]
-    assert facts.left_behind(gang, GRACE, after(200), reported=after(171)) == []
-    assert facts.left_behind(gang, GRACE, after(200), reported=after(170)) == [waiting]
-    assert facts.left_behind(gang, GRACE, after(139), reported=after(90)) == []
-    assert facts.left_behind(gang, GRACE, after(140), reported=after(90)) == [waiting]
+def test_a_worker_that_its_new_peer_joined_is_left_alone() -> None:
+    gang = [running(0, 0, 10), running(1, 100, 110)]
+    assert facts.left_behind(gang, GRACE, after(9999), reported=after(141)) == []
+
+
+def test_replacements_that_end_one_after_the_other_do_not_begin_the_grace_anew() -> None:
+    """Seen with torchrun: it waits for a peer that crashed after its last step, and lets no
+    replacement in."""
+    waiting = running(0, 0, 10)
+    ended = [
+        make.worker(1, created=after(s - 9), started=after(s), ended=after(s + 14), phase=FAILED)
+        for s in (12, 40, 70)
+    ]
+    gang = [waiting, *ended]
+    assert facts.left_behind(gang, GRACE, after(69)) == []
+    assert facts.left_behind(gang, GRACE, after(70)) == [waiting]
+    assert facts.left_behind([*gang, running(1, 95, 99)], GRACE, after(100)) == [waiting]
+
+
+def test_a_run_that_never_reports_is_left_alone_while_no_replacement_ends() -> None:
+    gang = [running(0, 0, 10), running(1, 100, 110)]
+    assert facts.left_behind(gang, GRACE, after(9999)) == []
 
 
 def test_a_gang_that_started_together_is_left_alone() -> None:
@@ -110,7 +130,7 @@ def test_a_gang_that_started_together_is_left_alone() -> None:
 
 def test_a_peer_that_is_leaving_already_is_not_stopped_again() -> None:
     old, new = running(0, 0, 10, deleting=after(150)), running(1, 100, 110)
-    assert facts.left_behind([old, new], GRACE, after(500)) == []
+    assert facts.left_behind([old, new], GRACE, after(500), reported=after(90)) == []
 
 
 @pytest.mark.parametrize(
