@@ -34,3 +34,4 @@ for epoch in range(EPOCHS):
         progress.report(step=done, total_steps=EPOCHS * per_epoch, loss=loss.item(), epoch=epoch)
 
 dist.destroy_process_group()
+progress.leave()

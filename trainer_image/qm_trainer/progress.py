@@ -11,13 +11,14 @@ import json
 import logging
 import math
 import os
+import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 PERIOD_S = 2.0
 """Between two posts, by the contract [s]."""
@@ -226,3 +227,16 @@ def report(
         atexit.register(_shared.close)
     state = fields.pop("state", "Training")
     _shared.report(state=state, step=step, total_steps=total_steps, loss=loss, **fields)
+
+
+def leave(code: int = 0) -> NoReturn:
+    """Send the last report and end this process, as the last line of a script.
+
+    Gloo's threads may still hold a tensor of the last step, and an interpreter that takes itself
+    apart meanwhile aborts now and then (pytorch/pytorch#179291); the worker would count as failed.
+    """
+    if _shared is not None:
+        _shared.close()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

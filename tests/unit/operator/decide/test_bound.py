@@ -14,8 +14,8 @@ from quartermaster.domain.measurement import Measurement
 from quartermaster.domain.profile import Bound
 
 STEPS = st.floats(1e-6, 1e6)
-PARTS = st.none() | st.floats(0.0, 1.2)
-"""Of a step; a report may claim more than there is."""
+PARTS = st.none() | st.just(0.0) | st.floats(1e-12, 1.2)
+"""Of a step; a report may claim more than there is. Below, a product of times is no number."""
 AMOUNTS = st.floats(1.0, 1e20)
 
 

@@ -15,6 +15,7 @@ async def test_a_worker_whose_peer_hangs_is_started_with_it() -> None:
     await running(it)
     first, second = it.cluster.living(0), it.cluster.living(1)
     assert first.created < second.created
+    it.reports.reports["uid-job"] = Report(it.cluster.clock.now(), "Training", step=7)
     it.cluster.clock.advance(31)
     await it.drive()
     assert it.cluster.pods[first.uid].deleting is not None
@@ -30,6 +31,19 @@ async def test_a_worker_that_trains_with_its_new_peer_is_left_alone() -> None:
     it.reports.reports["uid-job"] = Report(it.cluster.clock.now(), "Training", step=7)
     await it.drive()
     assert it.cluster.pods[first.uid].deleting is None
+
+
+async def test_a_worker_that_lets_no_replacement_in_is_started_anew() -> None:
+    """A script that reports nothing: only the replacements' ends tell."""
+    it = await running(operation())
+    first = it.cluster.living(0)
+    for _ in range(2):
+        it.cluster.end(it.cluster.living(1), 134)
+        await running(it)
+        assert it.cluster.pods[first.uid].deleting is None
+        it.cluster.clock.advance(16)
+    await it.drive()
+    assert it.cluster.pods[first.uid].deleting is not None
 
 
 async def test_workers_on_a_lost_node_are_failed_and_replaced() -> None:
