@@ -48,6 +48,12 @@ PREEMPTIONS = Metric(
     "Jobs that were stopped for others, by reason: Priority or Reclaim.",
     ("reason",),
 )
+RESIZES = Metric(
+    "resizes_total",
+    Kind.COUNTER,
+    "Elastic jobs that were given another number of workers: grows or shrinks.",
+    ("direction",),
+)
 RECONCILE_SECONDS = Metric(
     "reconcile_seconds", Kind.HISTOGRAM, "Time of one pass over one job.", ("outcome",), _SECONDS
 )

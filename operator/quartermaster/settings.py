@@ -38,6 +38,8 @@ class Settings:
     """What a queue used this long ago counts half in its share [s]; 0 counts only what runs."""
     peer_grace_seconds: float = 30.0
     """A worker of a former gang is stopped when its replaced peer has run for this time [s]."""
+    elastic_round_seconds: float = 30.0
+    """Least time between two looks at how many workers elastic jobs have [s]."""
     unschedulable_seconds: float = 15.0
     """A placed worker that the scheduler refuses for this time is placed anew [s]."""
 

@@ -17,7 +17,7 @@ from quartermaster.api.training_job_status import TrainingJobStatus
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision
 from quartermaster.domain.progress import Report
-from quartermaster.domain.queue import Queue, Stopped
+from quartermaster.domain.queue import Queue, Resize, Stopped
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
 from quartermaster.errors import ClusterError, ConflictError
@@ -74,6 +74,8 @@ class MemoryCluster:
     writes: list[str] = field(default_factory=list)
     statuses: list[TrainingJobStatus] = field(default_factory=list)
     warning_events: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    sizes: dict[str, int | None] = field(default_factory=dict)
+    """What placed pods were told of the size of their gang."""
     trip: Trip | None = None
 
     # ---- what the test does -------------------------------------------------------------------
@@ -148,7 +150,10 @@ class MemoryCluster:
                     if worker.live:
                         self.delete_pod(worker.uid)
                 continue
-            self._replace_pods(child, mine, record.spec.trainer.workers)
+            for worker in mine:
+                if worker.live and worker.index >= child.workers:
+                    self.delete_pod(worker.uid)
+            self._replace_pods(child, mine, child.workers)
 
     def _replace_pods(self, child: ChildJob, mine: list[Worker], wanted: int) -> None:
         done = {w.index for w in mine if w.phase is Phase.SUCCEEDED}
@@ -282,12 +287,18 @@ class MemoryCluster:
     async def preempt(self, job: JobRecord, stopped: Stopped) -> None:
         with self._effect(f"preempt {job.key}"):
             if job.uid in self.records:
-                self.records[job.uid] = replace(self.records[job.uid], stopped=stopped)
+                told = replace(self.records[job.uid], stopped=stopped, resize=None)
+                self.records[job.uid] = told
 
     async def readmit(self, job: JobRecord) -> None:
         with self._effect(f"readmit {job.key}"):
             if job.uid in self.records:
                 self.records[job.uid] = replace(self.records[job.uid], stopped=None)
+
+    async def resize(self, job: JobRecord, resize: Resize | None) -> None:
+        with self._effect(f"resize {job.key}: {resize.workers if resize else 'done'}"):
+            if job.uid in self.records:
+                self.records[job.uid] = replace(self.records[job.uid], resize=resize)
 
     async def create(self, document: Document) -> None:
         kind, metadata = document["kind"], document["metadata"]
@@ -297,18 +308,27 @@ class MemoryCluster:
             if standing != owner:
                 raise ConflictError(f"a {kind} named {metadata['name']} is somebody else's")
             if kind == "Job" and owner not in self.children:
-                suspended = document["spec"]["suspend"]
-                made = make.child(owner, metadata["name"], suspended=suspended)
-                self.children[owner] = made
+                spec = document["spec"]
+                self.children[owner] = make.child(
+                    owner,
+                    metadata["name"],
+                    suspended=spec["suspend"],
+                    workers=spec["completions"],
+                )
 
     async def create_claim(self, document: Document) -> None:
         with self._effect(f"create claim {document['metadata']['name']}"):
             self.objects.setdefault(("PersistentVolumeClaim", document["metadata"]["name"]), "")
 
-    async def suspend_child(self, child: ChildJob, *, suspend: bool) -> None:
+    async def suspend_child(self, child: ChildJob, *, suspend: bool, workers: int) -> None:
         with self._effect(f"suspend child {child.key}: {suspend}"):
             old = self.children[child.owner_uid]
-            self.children[child.owner_uid] = replace(old, suspended=suspend)
+            self.children[child.owner_uid] = replace(old, suspended=suspend, workers=workers)
+
+    async def resize_child(self, child: ChildJob, workers: int) -> None:
+        with self._effect(f"resize child {child.key}: {workers}"):
+            old = self.children[child.owner_uid]
+            self.children[child.owner_uid] = replace(old, workers=workers)
 
     async def delete_child(self, child: ChildJob) -> None:
         with self._effect(f"delete child {child.key}"):
@@ -321,11 +341,14 @@ class MemoryCluster:
         with self._effect(f"delete job {job.key}"):
             self.delete(job.uid)
 
-    async def place(self, worker: Worker, assignment: Assignment) -> None:
+    async def place(
+        self, worker: Worker, assignment: Assignment, workers: int | None = None
+    ) -> None:
         with self._effect(f"place {worker.key.name} on {assignment.node}"):
             pod = self.pods.get(worker.uid)
             if pod is None or meta.PLACEMENT_GATE not in pod.gates:
                 raise ClusterError("422 Invalid: the patch's test failed")
+            self.sizes[worker.uid] = workers
             self.change(pod, gates=(), node=assignment.node, usd_per_hour=assignment.usd_per_hour)
 
     async def delete_worker(self, worker: Worker) -> None:
@@ -385,6 +408,7 @@ class MemoryTelemetry:
     gangs_placed: list[float] = field(default_factory=list)
     passes: list[str] = field(default_factory=list)
     preemptions: list[str] = field(default_factory=list)
+    resizes: list[str] = field(default_factory=list)
 
     def decided(self, decision: Decision, seconds: float) -> None:
         self.decisions.append(decision)
@@ -394,6 +418,9 @@ class MemoryTelemetry:
 
     def preempted(self, reason: str) -> None:
         self.preemptions.append(reason)
+
+    def resized(self, direction: str) -> None:
+        self.resizes.append(direction)
 
     def reconciled(self, outcome: str, seconds: float) -> None:
         self.passes.append(outcome)

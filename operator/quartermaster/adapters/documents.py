@@ -259,6 +259,7 @@ def child_job(document: Document) -> ChildJob:
         key=address(document),
         uid=metadata["uid"],
         owner_uid=owners[0] if owners else "",
+        workers=int((document.get("spec") or {}).get("completions") or 1),
         suspended=bool((document.get("spec") or {}).get("suspend")),
         complete=is_complete,
         failed=(str(failed.get("reason", "")), str(failed.get("message", "")))

@@ -30,6 +30,7 @@ class PrometheusTelemetry:
         self._decisions = self._histogram(metrics.DECISION_SECONDS)
         self._placed = self._histogram(metrics.GANG_PLACED_SECONDS)
         self._preemptions = self._counter(metrics.PREEMPTIONS)
+        self._resizes = self._counter(metrics.RESIZES)
         self._passes = self._histogram(metrics.RECONCILE_SECONDS)
         self._writes = self._counter(metrics.API_WRITES)
         self._reports = self._counter(metrics.PROGRESS_REPORTS)
@@ -46,6 +47,10 @@ class PrometheusTelemetry:
     def preempted(self, reason: str) -> None:
         """A job is stopped for another one: Priority or Reclaim."""
         self._preemptions.labels(reason).inc()
+
+    def resized(self, direction: str) -> None:
+        """An elastic job is to have another number of workers: grows or shrinks."""
+        self._resizes.labels(direction).inc()
 
     def reconciled(self, outcome: str, seconds: float) -> None:
         """One pass over one job."""

@@ -121,7 +121,7 @@ class ClusterView:
         self._room()
 
     def _job_changed(self, job: JobRecord, *, present: bool) -> None:
-        asked = (job.generation, job.queue, job.stopped)
+        asked = (job.generation, job.queue, job.stopped, job.resize)
         if not present:
             self._asked.pop(job.uid, None)
         elif self._asked.get(job.uid) != asked:

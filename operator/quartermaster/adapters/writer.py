@@ -1,6 +1,7 @@
 """What is told to Kubernetes. Each write can be repeated; the cache learns its answer at once."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +16,9 @@ from quartermaster.adapters.kube import (
 )
 from quartermaster.adapters.view import ClusterView
 from quartermaster.api import compute_pool, compute_queue, meta, training_job
-from quartermaster.api.record import JobRecord, stopped_text
+from quartermaster.api.record import JobRecord, resize_text, stopped_text
 from quartermaster.domain.decision import Assignment
-from quartermaster.domain.queue import Stopped
+from quartermaster.domain.queue import Resize, Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.domain.workload import NamespacedName
 from quartermaster.errors import ConflictError
@@ -46,6 +47,11 @@ def pod_path(key: NamespacedName) -> str:
 def child_path(key: NamespacedName) -> str:
     """An Indexed Job's path."""
     return f"{_PATHS['Job'].format(key.namespace)}/{key.name}"
+
+
+def _sizes(child: ChildJob, workers: int) -> dict[str, int]:
+    """An Indexed Job is resized by both numbers at once."""
+    return {} if workers == child.workers else {"completions": workers, "parallelism": workers}
 
 
 def same(uid: str) -> dict[str, Any]:
@@ -86,16 +92,23 @@ class ClusterWriter:
         self._view.training_jobs.drop(job.uid)
 
     async def preempt(self, job: JobRecord, stopped: Stopped) -> None:
-        """Note on the job that it has to stop for another one."""
-        await self._annotate(job, stopped_text(stopped))
+        """Note on the job that it has to stop for another one, whatever size it was to have."""
+        await self._annotate(
+            job, {meta.PREEMPTED_ANNOTATION: stopped_text(stopped), meta.RESIZE_ANNOTATION: None}
+        )
 
     async def readmit(self, job: JobRecord) -> None:
         """Let a job that was stopped wait for its turn again."""
-        await self._annotate(job, None)
+        await self._annotate(job, {meta.PREEMPTED_ANNOTATION: None})
 
-    async def _annotate(self, job: JobRecord, text: str | None) -> None:
+    async def resize(self, job: JobRecord, resize: Resize | None) -> None:
+        """Note on an elastic job how many workers it is to have; None: it has them."""
+        text = None if resize is None else resize_text(resize)
+        await self._annotate(job, {meta.RESIZE_ANNOTATION: text})
+
+    async def _annotate(self, job: JobRecord, texts: Mapping[str, str | None]) -> None:
         # With the uid: a later job of the same name is refused.
-        told = {"uid": job.uid, "annotations": {meta.PREEMPTED_ANNOTATION: text}}
+        told = {"uid": job.uid, "annotations": dict(texts)}
         try:
             made = await self._client.patch(job_path(job.key), {"metadata": told}, MERGE_PATCH)
         except ApiError as error:
@@ -138,9 +151,18 @@ class ClusterWriter:
             if error.status != 409:
                 raise
 
-    async def suspend_child(self, child: ChildJob, *, suspend: bool) -> None:
-        """Stop the pods of a Job, or let them come again."""
-        body = [same(child.uid), {"op": "add", "path": "/spec/suspend", "value": suspend}]
+    async def suspend_child(self, child: ChildJob, *, suspend: bool, workers: int) -> None:
+        """Stop the pods of a Job, or let them come again; so many of them from now on [count]."""
+        wanted = {"suspend": suspend} | _sizes(child, workers)
+        await self._change_child(child, wanted)
+
+    async def resize_child(self, child: ChildJob, workers: int) -> None:
+        """Keep so many pods [count]: those of the highest indices go, or further ones come."""
+        await self._change_child(child, _sizes(child, workers))
+
+    async def _change_child(self, child: ChildJob, wanted: Mapping[str, Any]) -> None:
+        fields = [{"op": "add", "path": f"/spec/{k}", "value": v} for k, v in wanted.items()]
+        body = [same(child.uid), *fields]
         made = await self._client.patch(child_path(child.key), body, JSON_PATCH)
         self._view.child_jobs.put(made)
 
@@ -155,9 +177,11 @@ class ClusterWriter:
         body = {"propagationPolicy": "Background", "preconditions": {"uid": job.uid}}
         await self._client.delete(job_path(job.key), body)
 
-    async def place(self, worker: Worker, assignment: Assignment) -> None:
-        """Give a gated pod its node and take its gate away."""
-        body = placement_patch(worker, assignment)
+    async def place(
+        self, worker: Worker, assignment: Assignment, workers: int | None = None
+    ) -> None:
+        """Give a gated pod its node and, in an elastic gang, its size; take its gate away."""
+        body = placement_patch(worker, assignment, workers)
         self._view.pods.put(await self._client.patch(pod_path(worker.key), body, JSON_PATCH))
 
     async def delete_worker(self, worker: Worker) -> None:

@@ -32,6 +32,15 @@ PREEMPTED_ANNOTATION = f"{GROUP}/preempted"
 In JSON: `{"by": "NAMESPACE/NAME", "uid": ..., "why": ..., "at": ..., "places": {NODE:
 WORKERS}}`; the places are where the other one is to go."""
 
+RESIZE_ANNOTATION = f"{GROUP}/resize"
+"""On an elastic TrainingJob that goes on with another number of workers, until these have places.
+
+In JSON: `{"workers": ..., "why": ..., "at": ..., "places": {NODE: WORKERS}}`; the places are kept
+for it."""
+
+WORKERS_ANNOTATION = f"{GROUP}/workers"
+"""On a pod of an elastic TrainingJob: how many workers its gang has. The trainer's PET_NNODES."""
+
 NODE_LOST = "NodeLost"
 """Reason of the disruption of a pod that was given up together with its node."""
 
@@ -47,6 +56,7 @@ class ConditionType(StrEnum):
     SUSPENDED = "Suspended"
     STALLED = "Stalled"
     PREEMPTED = "Preempted"
+    RESIZING = "Resizing"
     COMPLETE = "Complete"
     FAILED = "Failed"
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from quartermaster.api import meta
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import TrainingJobStatus
-from quartermaster.domain.queue import UNLABELLED, Stopped
+from quartermaster.domain.queue import UNLABELLED, Resize, Stopped
 from quartermaster.domain.workload import NamespacedName
 
 
@@ -33,6 +33,8 @@ class JobRecord:
     """The queue that it is in; None where Kueue queues it."""
     stopped: Stopped | None = None
     """For whom it was stopped and why; None while it is not."""
+    resize: Resize | None = None
+    """With how many workers it is to go on; None while it has them."""
 
     @property
     def held(self) -> bool:
@@ -63,6 +65,7 @@ def parse(document: Mapping[str, Any]) -> JobRecord:
     except ValidationError:
         # Somebody else wrote there, or another version did: it is rebuilt from what is.
         status = TrainingJobStatus()
+    annotations = metadata.get("annotations") or {}
     return JobRecord(
         key=NamespacedName(metadata["namespace"], metadata["name"]),
         uid=metadata["uid"],
@@ -74,7 +77,8 @@ def parse(document: Mapping[str, Any]) -> JobRecord:
         deleting="deletionTimestamp" in metadata,
         finalizers=tuple(metadata.get("finalizers") or ()),
         queue=_queue(metadata.get("labels") or {}),
-        stopped=_stopped((metadata.get("annotations") or {}).get(meta.PREEMPTED_ANNOTATION)),
+        stopped=_stopped(annotations.get(meta.PREEMPTED_ANNOTATION)),
+        resize=_resize(annotations.get(meta.RESIZE_ANNOTATION)),
     )
 
 
@@ -104,11 +108,38 @@ def _stopped(text: str | None) -> Stopped | None:
         told = json.loads(text)
         namespace, _, name = str(told["by"]).partition("/")
         at = datetime.fromisoformat(told["at"]).astimezone(UTC)
-        places = tuple(sorted((str(n), int(k)) for n, k in told["places"].items()))
         by = NamespacedName(namespace, name)
-        return Stopped(by, str(told["uid"]), str(told["why"]), at, places)
+        return Stopped(by, str(told["uid"]), str(told["why"]), at, _places(told["places"]))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def resize_text(resize: Resize) -> str:
+    """The annotation's value."""
+    told = {
+        "workers": resize.workers,
+        "why": resize.why,
+        "at": resize.at.isoformat(),
+        "places": dict(resize.places),
+    }
+    return json.dumps(told)
+
+
+def _resize(text: str | None) -> Resize | None:
+    """What `resize_text` wrote; one that cannot be read changes nothing."""
+    if text is None:
+        return None
+    try:
+        told = json.loads(text)
+        at = datetime.fromisoformat(told["at"]).astimezone(UTC)
+        workers = int(told["workers"])
+        return Resize(workers, str(told["why"]), at, _places(told["places"])) if workers else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _places(told: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((str(node), int(count)) for node, count in told.items()))
 
 
 def _fault(entry: Mapping[str, Any]) -> str:

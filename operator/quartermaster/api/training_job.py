@@ -182,8 +182,17 @@ DISTINCT_NAMES = Rule(
 )
 
 
+FEWER_THAN_ALL = Rule(
+    message="minWorkers must not be larger than workers: the gang runs with minWorkers to workers",
+    holds=lambda trainer: trainer.min_workers is None or trainer.min_workers <= trainer.workers,
+    cel="!has(self.minWorkers) || self.minWorkers <= self.workers",
+)
+
+
 class Trainer(ApiModel):
     """Who trains, and how."""
+
+    RULES: ClassVar = (FEWER_THAN_ALL,)
 
     image: Annotated[
         str,
@@ -208,6 +217,10 @@ class Trainer(ApiModel):
     """Own Python files from a ConfigMap."""
     workers: Annotated[int, Field(strict=True, ge=1, le=1024)] = 1
     """Worker pods in the gang [count]; all of them start, or none."""
+    min_workers: Annotated[int, Field(strict=True, ge=1, le=1024)] | None = None
+    """Fewest workers with which an elastic gang runs [count]; unset keeps it at `workers`.
+
+    It starts with as many as have room, gives some up where others wait, and grows again."""
     resources_per_worker: Resources = Resources()
     """What each worker needs."""
     strategy: Strategy = Strategy()

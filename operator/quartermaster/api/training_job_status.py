@@ -23,6 +23,7 @@ class State(StrEnum):
     COMPLETE = "Complete"
     FAILED = "Failed"
     STALLED = "Stalled"
+    RESIZING = "Resizing"
 
 
 class ConditionStatus(StrEnum):
@@ -241,7 +242,7 @@ class TrainingJobStatus(ApiModel):
     )
     """The latest observations: Placed, Running, Suspended, Stalled, Complete, Failed.
 
-    Preempted is there once it was."""
+    Preempted and Resizing are there once they were."""
     workers: Annotated[str, Field(max_length=16)] = ""
     """For the column: running of wanted, `2/2`."""
     start_time: datetime | None = None

@@ -84,6 +84,19 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Resize:
+    """That an elastic job is to go on with another number of workers."""
+
+    workers: int
+    """[count]"""
+    why: str
+    at: datetime
+    """When it was told."""
+    places: tuple[tuple[str, int], ...] = ()
+    """Nodes and workers [count] that are kept for it; none where any will do."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seat:
     """One worker's place."""
 
@@ -119,6 +132,10 @@ class Holding:
     """Where that job is to go: workers by node [count]."""
     awaited: int = 0
     """Workers of the gang that have no place at the moment [count]."""
+    least: int | None = None
+    """Fewest workers with which it runs [count]; None: all that it has."""
+    resizing: bool = False
+    """Whether it is on its way to another number of workers: it is not disturbed again."""
 
     def staying(self) -> "Holding":
         """It without the workers that are on their way out."""

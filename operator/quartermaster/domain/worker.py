@@ -89,6 +89,8 @@ class ChildJob:
     key: NamespacedName
     uid: str
     owner_uid: str
+    workers: int = 1
+    """Pods that it keeps [count]: of an elastic gang, as many as it has at present."""
     suspended: bool = False
     complete: bool = False
     failed: tuple[str, str] | None = None

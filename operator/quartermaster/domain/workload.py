@@ -1,6 +1,6 @@
 """What is to be placed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -72,7 +72,16 @@ class Gang:
     runtime_s: float | None = None
     """How long it will run at most once it is placed [s]; None where that is unknown."""
 
+    least: int | None = None
+    """Fewest workers with which it starts [count]; None: only whole."""
+    kept: tuple[tuple[str, int], ...] = ()
+    """Nodes and workers [count] that are kept for it."""
+
     @property
     def size(self) -> int:
         """Workers that want a place [count]."""
         return len(self.indices)
+
+    def of(self, workers: int) -> "Gang":
+        """It with its first workers only [count]."""
+        return self if workers >= self.size else replace(self, indices=self.indices[:workers])

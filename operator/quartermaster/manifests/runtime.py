@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from quartermaster.api import meta
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.domain.workload import NamespacedName
 from quartermaster.manifests.volume import location
@@ -59,7 +60,6 @@ def environment(
         "QM_JOB_NAMESPACE": key.namespace,
         "QM_JOB_NAME": key.name,
         "QM_JOB_UID": uid,
-        "PET_NNODES": str(spec.trainer.workers),
         "PET_NPROC_PER_NODE": str(processes),
         "PET_MASTER_ADDR": f"{key.name}-0.{key.name}",
         "PET_MASTER_PORT": str(MASTER_PORT),
@@ -74,11 +74,16 @@ def environment(
         variables["QM_CONFIG"] = config
     if spec.trainer.code is not None:
         variables["PYTHONPATH"] = WORKSPACE
-    index_path = "metadata.labels['batch.kubernetes.io/job-completion-index']"
-    rank: dict[str, Any] = {
-        "name": "PET_NODE_RANK",
-        "valueFrom": {"fieldRef": {"fieldPath": index_path}},
-    }
+    rank = _of_pod("PET_NODE_RANK", "labels['batch.kubernetes.io/job-completion-index']")
+    size: dict[str, Any] = {"name": "PET_NNODES", "value": str(spec.trainer.workers)}
+    if spec.trainer.min_workers is not None:
+        # A Job's template cannot be changed: each pod is told when it is given its place.
+        size = _of_pod("PET_NNODES", f"annotations['{meta.WORKERS_ANNOTATION}']")
     fixed = [{"name": name, "value": value} for name, value in sorted(variables.items())]
     own = [{"name": var.name, "value": var.value} for var in spec.trainer.env]
-    return [rank, *fixed, *own]
+    return [rank, size, *fixed, *own]
+
+
+def _of_pod(name: str, path: str) -> dict[str, Any]:
+    """A variable that holds a field of the pod's own metadata."""
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.{path}"}}}

@@ -187,8 +187,12 @@ def _volumes(spec: TrainingJobSpec, key: NamespacedName, uid: str) -> list[dict[
     return volumes
 
 
-def placement_patch(worker: Worker, assignment: Assignment) -> list[dict[str, Any]]:
+def placement_patch(
+    worker: Worker, assignment: Assignment, workers: int | None = None
+) -> list[dict[str, Any]]:
     """The JSON patch that gives a gated pod its node, its price and its way past the gate.
+
+    `workers` is the size of an elastic gang [count], which its processes read.
 
     The node is named by a field selector, as a DaemonSet does it: the scheduler then looks at one
     node instead of all. The tests make a patch that meets another pod of that name a refusal.
@@ -199,7 +203,9 @@ def placement_patch(worker: Worker, assignment: Assignment) -> list[dict[str, An
     }
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
     price = rate_text(assignment.usd_per_hour)
-    annotation = meta.PRICE_ANNOTATION.replace("/", "~1")
+    notes = {meta.PRICE_ANNOTATION: price}
+    if workers is not None:
+        notes[meta.WORKERS_ANNOTATION] = str(workers)
     passes = [
         {"op": "add", "path": "/spec/tolerations/-", "value": _toleration(t.key, t.value)}
         for t in assignment.tolerations
@@ -207,7 +213,10 @@ def placement_patch(worker: Worker, assignment: Assignment) -> list[dict[str, An
     return [
         {"op": "test", "path": "/metadata/uid", "value": worker.uid},
         {"op": "test", "path": f"/spec/schedulingGates/{gate}/name", "value": meta.PLACEMENT_GATE},
-        {"op": "add", "path": f"/metadata/annotations/{annotation}", "value": price},
+        *(
+            {"op": "add", "path": f"/metadata/annotations/{key.replace('/', '~1')}", "value": value}
+            for key, value in notes.items()
+        ),
         {"op": "add", "path": "/spec/affinity", "value": {"nodeAffinity": required}},
         *passes,
         {"op": "remove", "path": f"/spec/schedulingGates/{gate}"},

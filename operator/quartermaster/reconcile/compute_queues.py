@@ -13,7 +13,7 @@ from quartermaster.api.training_job_status import Condition, ConditionStatus
 from quartermaster.decide.queue.share import Measure, Past, measure, past_of
 from quartermaster.decide.queue.tree import Ledger, ledger_of, tree_of
 from quartermaster.domain.queue import Holding
-from quartermaster.reconcile.demand import NOWHERE, gang_of, holdings
+from quartermaster.reconcile.demand import NOWHERE, gang_of, holdings, size_of
 from quartermaster.reconcile.ports import Clock, View
 from quartermaster.units import usd
 
@@ -73,7 +73,9 @@ def observe(view: View, now: datetime, half_life_s: float) -> Standing:
     pending: dict[str, int] = {}
     for uid in view.gated():
         job = view.job(uid)
-        if job is not None and job.queue is not None and gang_of(job, view.workers(uid)):
+        if job is None or job.queue is None:
+            continue
+        if gang_of(job, view.workers(uid), size=size_of(job, view)):
             pending[job.queue] = pending.get(job.queue, 0) + 1
     for holding in held:
         if holding.stopped_for and holding.queue is not None:

@@ -22,12 +22,13 @@ from quartermaster.decide.queue.room import loaded
 from quartermaster.decide.queue.share import measure, past_of
 from quartermaster.decide.queue.tree import ledger_of, tree_of
 from quartermaster.domain.cluster import Snapshot
-from quartermaster.domain.decision import Assignment, Decision, Placed, Waiting
-from quartermaster.domain.queue import Stopped
+from quartermaster.domain.decision import Assignment, Decision, Placed, Refusal, Waiting
+from quartermaster.domain.queue import Resize, Stopped
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.workload import Gang
 from quartermaster.errors import ClusterError
-from quartermaster.reconcile.demand import gang_of, holdings
+from quartermaster.reconcile.demand import gang_of, holdings, kept_places, per_worker, size_of
+from quartermaster.reconcile.elastic.rounds import ElasticRounds
 from quartermaster.reconcile.ports import Clock, Telemetry, View, Writer
 from quartermaster.reconcile.profile.measured import borrowed, mark
 from quartermaster.settings import Settings
@@ -39,6 +40,10 @@ SETTLE_SECONDS = 0.02
 IDLE_SECONDS = 10.0
 """A cycle runs at least this often while gangs wait."""
 PARALLEL_WRITES = 32
+WANTS_ROOM = frozenset(
+    {Refusal.NO_CAPACITY, Refusal.RESERVED, Refusal.PREEMPTING, Refusal.QUOTA_USED}
+)
+"""While somebody waits for one of these, elastic jobs do not grow."""
 
 
 class Changed(Protocol):
@@ -82,6 +87,14 @@ class PlacementCycle:
         self._changed = changed
         self._trainer_image = settings.trainer_image
         self._half_life_s = settings.queue_half_life_seconds
+        self._rounds = ElasticRounds(
+            around.view,
+            around.writer,
+            around.telemetry,
+            around.clock,
+            hardware=around.hardware,
+            period_s=settings.elastic_round_seconds,
+        )
         self._wake = asyncio.Event()
         self._promises: dict[str, Promise] = {}
         self._partial_since: dict[str, datetime] = {}
@@ -114,19 +127,30 @@ class PlacementCycle:
         waiting = self._waiting()
         if not waiting:
             self._promises.clear()
+            await self._resize_running()
             return
         placing: list[asyncio.Task[None]] = []
         limit = asyncio.Semaphore(PARALLEL_WRITES)
+        wanted = False
         self.last_scene = self._scene(waiting)
         for verdict in self._timed(admit(self.last_scene)):
             gang, decision = verdict.gang, verdict.decision
             if isinstance(decision, Placed):
                 placing.append(asyncio.create_task(self._place(gang, decision, limit)))
             else:
+                wanted = wanted or decision.refusal in WANTS_ROOM
                 await self._stop_others(verdict)
+                await self._shrink_others(verdict)
                 await self._wait(gang, decision)
             await asyncio.sleep(0)
         await asyncio.gather(*placing)
+        if not placing and not wanted:
+            await self._resize_running()
+
+    async def _resize_running(self) -> None:
+        """Room that nobody waits for goes to elastic jobs."""
+        ended = [job for job in self._view.jobs() if job.finished and job.status.profile]
+        await self._rounds.once(self._snapshot(), lambda job: self._known(job, ended))
 
     def _timed(self, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
         while True:
@@ -178,6 +202,24 @@ class PlacementCycle:
             self._telemetry.preempted("Priority" if victim.queue == gang.queue else "Reclaim")
             self._changed(victim.uid)
 
+    async def _shrink_others(self, verdict: Verdict) -> None:
+        """Note on each elastic job that gives workers with how many it goes on, and where."""
+        for one in verdict.shrink:
+            job = self._view.job(one.rest.uid)
+            if job is None:
+                continue
+            before, after = len(one.rest.seats) + len(one.freed.seats), len(one.rest.seats)
+            why = f"shrinks from {before} to {after} workers: makes room for {verdict.gang.key}"
+            try:
+                await self._writer.resize(job, Resize(after, why, self._clock.now(), one.places))
+            except ClusterError as error:
+                logger.info("%s: not resized for %s: %s", job.key, verdict.gang.key, error)
+                self.wake()
+                return
+            logger.info("%s: %s", job.key, why)
+            self._telemetry.resized("shrinks")
+            self._changed(job.uid)
+
     def _waiting(self) -> list[Gang]:
         gangs: list[Gang] = []
         ended = [job for job in self._view.jobs() if job.finished and job.status.profile]
@@ -185,7 +227,8 @@ class PlacementCycle:
             job = self._view.job(uid)
             if job is None:
                 continue
-            gang = gang_of(job, self._view.workers(uid), self._known(job, ended))
+            size = size_of(job, self._view)
+            gang = gang_of(job, self._view.workers(uid), self._known(job, ended), size)
             if gang is not None:
                 gangs.append(gang)
         return gangs
@@ -209,11 +252,32 @@ class PlacementCycle:
         more: dict[str, Resources] = {}
         for promise in self._promises.values():
             more[promise.node] = more.get(promise.node, Resources()) + promise.holds
+        for node, holds in self._kept():
+            more[node] = more.get(node, Resources()) + holds
         return loaded(snapshot, more)
+
+    def _kept(self) -> Iterator[tuple[str, Resources]]:
+        """What is kept for gangs that change their size, where nobody is at the moment."""
+        for job in self._view.jobs():
+            if job.resize is None or job.spec is None or job.finished:
+                continue
+            left = kept_places(job, self._view)
+            for worker in self._view.workers(job.uid):
+                if worker.node is not None and not worker.over and left.get(worker.node, 0):
+                    left[worker.node] -= 1
+            for node, count in left.items():
+                for _ in range(count):
+                    yield node, per_worker(job.spec)
 
     async def _place(self, gang: Gang, decision: Placed, limit: asyncio.Semaphore) -> None:
         self._remember(gang.uid, decision)
         self._partial_since.pop(gang.uid, None)
+        try:
+            size = await self._settle_size(gang, decision)
+        except ClusterError as error:
+            logger.info("%s: not placed, again: %s", gang.key, error)
+            self.wake()
+            return
         workers = {
             worker.index: worker
             for worker in self._view.workers(gang.uid)
@@ -227,7 +291,7 @@ class PlacementCycle:
             self._promises[worker.uid] = Promise(assignment.node, gang.per_worker)
             try:
                 async with limit:
-                    await self._writer.place(worker, assignment)
+                    await self._writer.place(worker, assignment, size)
             except ClusterError as error:
                 self._promises.pop(worker.uid, None)
                 logger.info("%s: worker %d not placed, again: %s", gang.key, worker.index, error)
@@ -235,6 +299,20 @@ class PlacementCycle:
 
         await asyncio.gather(*(give(assignment) for assignment in decision.assignments))
         self._telemetry.placed((self._clock.now() - gang.created).total_seconds())
+
+    async def _settle_size(self, gang: Gang, decision: Placed) -> int | None:
+        """Leave an elastic gang as many pods as have places [count]; None: it is not elastic."""
+        child, job = self._view.child(gang.uid), self._view.job(gang.uid)
+        if job is None or job.spec is None or job.spec.trainer.min_workers is None or child is None:
+            return None
+        if len(decision.assignments) == gang.size:
+            return child.workers
+        workers = len(decision.assignments)
+        if job.resize is not None:
+            # It gets less than was kept for it, so the note would never come true.
+            await self._writer.resize(job, None)
+        await self._writer.resize_child(child, workers)
+        return workers
 
     async def _wait(self, gang: Gang, decision: Waiting) -> None:
         self._remember(gang.uid, decision)

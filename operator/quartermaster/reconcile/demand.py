@@ -1,6 +1,7 @@
 """What jobs ask for and what they hold, read off their pods and statuses: no memory of our own."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
@@ -39,32 +40,58 @@ def _resources(cpu: str, memory: str, gpus: int) -> Resources:
     return Resources(cpu_m=millicores(cpu), memory=byte_count(memory), gpus=gpus, pods=1)
 
 
-def gang_of(job: JobRecord, workers: Iterable[Worker], known: Profile | None = None) -> Gang | None:
+def gang_of(
+    job: JobRecord,
+    workers: Iterable[Worker],
+    known: Profile | None = None,
+    size: int | None = None,
+) -> Gang | None:
     """The job's workers that want a place; None while some of its pods are still to be created.
 
     Args:
         job: Whose workers.
         workers: Its pods.
         known: What is known of its steps from an earlier run.
+        size: Workers of an elastic gang at present [count]; None: as its spec says.
     """
     spec = job.spec
     if spec is None or spec.suspend or job.deleting or job.finished or job.stopped is not None:
         return None
-    alive = [worker for worker in workers if worker.live]
+    size = spec.trainer.workers if size is None else size
+    if job.resize is not None and job.resize.workers != size:
+        return None
+    alive = [worker for worker in workers if worker.live and worker.index < size]
     waiting = [worker for worker in alive if meta.PLACEMENT_GATE in worker.gates]
     done = {worker.index for worker in workers if worker.phase is Phase.SUCCEEDED}
     present = {worker.index for worker in alive} | done
-    if not waiting or len(present) < spec.trainer.workers:
+    if not waiting or len(present) < size:
         return None
+    gang = whole_gang(job, spec, known)
+    return replace(
+        gang,
+        indices=tuple(sorted(worker.index for worker in waiting)),
+        held=tuple(sorted({w.node for w in alive if not w.gates and w.node is not None})),
+        least=gang.least if gang.least is not None and gang.least < size else None,
+        kept=() if job.resize is None else job.resize.places,
+    )
+
+
+def whole_gang(job: JobRecord, spec: TrainingJobSpec, known: Profile | None) -> Gang:
+    """All workers that the job may have.
+
+    Args:
+        job: Whose workers.
+        spec: Its spec.
+        known: What is known of its steps from an earlier run.
+    """
     deadline = spec.active_deadline_seconds
     return Gang(
         key=job.key,
         uid=job.uid,
         created=job.created,
-        indices=tuple(sorted(worker.index for worker in waiting)),
+        indices=tuple(range(spec.trainer.workers)),
         per_worker=per_worker(spec),
         priority=spec.priority,
-        held=tuple(sorted({w.node for w in alive if not w.gates and w.node is not None})),
         capacity=spec.placement.capacity_type.capacity,
         accelerators=tuple(spec.placement.accelerators),
         pools=tuple(spec.placement.pools),
@@ -75,6 +102,7 @@ def gang_of(job: JobRecord, workers: Iterable[Worker], known: Profile | None = N
         runtime_s=None if deadline is None else float(deadline),
         objective=spec.placement.objective,
         profile=job_profile(spec, known),
+        least=spec.trainer.min_workers,
     )
 
 
@@ -90,18 +118,29 @@ def holding_of(job: JobRecord, view: View, places: Places, now: datetime) -> Hol
     if spec is None:
         return None
     told_to_go = job.stopped is not None or job.deleting or spec.suspend
+    workers, size = view.workers(job.uid), size_of(job, view)
+    kept = kept_places(job, view)
     seated: list[Worker] = []
     seats: list[Seat] = []
-    workers = view.workers(job.uid)
+
+    def model_at(name: str) -> str:
+        node = view.node(name)
+        model = (model_of(node) if node is not None else "") or UNKNOWN_MODEL
+        return model if spec.trainer.resources_per_worker.gpus else ""
+
     for worker in workers:
         node_name = places.get(worker.uid) if worker.gates else worker.node
         if node_name is None or worker.over:
             continue
-        node = view.node(node_name)
-        model = (model_of(node) if node is not None else "") or UNKNOWN_MODEL
-        model = model if spec.trainer.resources_per_worker.gpus else ""
-        seats.append(Seat(node_name, model, told_to_go or worker.deleting is not None))
         seated.append(worker)
+        if kept.get(node_name, 0):
+            kept[node_name] -= 1
+            seats.append(Seat(node_name, model_at(node_name)))
+            continue
+        leaving = told_to_go or worker.deleting is not None or job.resize is not None
+        seats.append(Seat(node_name, model_at(node_name), leaving))
+    # What is kept for it counts as held, though nobody is there for a while.
+    seats += [Seat(name, model_at(name)) for name, count in kept.items() for _ in range(count)]
     if not seats and job.stopped is None:
         return None
     return Holding(
@@ -117,8 +156,29 @@ def holding_of(job: JobRecord, view: View, places: Places, now: datetime) -> Hol
         usd_per_hour=_rate(seated),
         stopped_for="" if job.stopped is None else job.stopped.by_uid,
         made_room={} if job.stopped is None else dict(job.stopped.places),
-        awaited=0 if told_to_go else _awaited(spec, workers, seated),
+        awaited=0 if told_to_go else _awaited(size, workers, seated),
+        least=spec.trainer.min_workers,
+        resizing=job.resize is not None,
     )
+
+
+def size_of(job: JobRecord, view: View) -> int:
+    """Workers of the gang [count]: of an elastic one, as many as it has at present."""
+    wanted = job.spec.trainer.workers if job.spec is not None else 0
+    child = view.child(job.uid)
+    elastic = job.spec is not None and job.spec.trainer.min_workers is not None
+    return child.workers if elastic and child is not None else wanted
+
+
+def kept_places(job: JobRecord, view: View) -> dict[str, int]:
+    """Workers by node [count] of a gang that changes its size, until its new pods are there."""
+    resize, child = job.resize, view.child(job.uid)
+    if resize is None or child is None or job.stopped is not None:
+        return {}
+    there = {w.index for w in view.workers(job.uid) if w.live}
+    if child.workers == resize.workers and not child.suspended and len(there) >= resize.workers:
+        return {}
+    return dict(resize.places)
 
 
 def _remaining(
@@ -155,7 +215,7 @@ def _rate(seated: Sequence[Worker]) -> Fraction | None:
     return total
 
 
-def _awaited(spec: TrainingJobSpec, workers: Sequence[Worker], seated: Sequence[Worker]) -> int:
+def _awaited(size: int, workers: Sequence[Worker], seated: Sequence[Worker]) -> int:
     """Workers of a gang on nodes that have no place at the moment [count]."""
     done = {worker.index for worker in workers if worker.phase is Phase.SUCCEEDED}
-    return max(0, spec.trainer.workers - len({worker.index for worker in seated} | done))
+    return max(0, size - len({worker.index for worker in seated} | done))

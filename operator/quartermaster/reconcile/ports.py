@@ -8,7 +8,7 @@ from quartermaster.api.record import JobRecord
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision
 from quartermaster.domain.progress import Report
-from quartermaster.domain.queue import Queue, Stopped
+from quartermaster.domain.queue import Queue, Resize, Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 
 Document = Mapping[str, Any]
@@ -97,8 +97,16 @@ class Writer(Protocol):
         """Create a claim unless there is one."""
         ...
 
-    async def suspend_child(self, child: ChildJob, *, suspend: bool) -> None:
-        """Stop the pods of a Job, or let them come again."""
+    async def resize(self, job: JobRecord, resize: Resize | None) -> None:
+        """Note on an elastic job how many workers it is to have; None: it has them."""
+        ...
+
+    async def suspend_child(self, child: ChildJob, *, suspend: bool, workers: int) -> None:
+        """Stop the pods of a Job, or let them come again; so many of them from now on [count]."""
+        ...
+
+    async def resize_child(self, child: ChildJob, workers: int) -> None:
+        """Keep so many pods [count]: those of the highest indices go, or further ones come."""
         ...
 
     async def delete_child(self, child: ChildJob) -> None:
@@ -109,8 +117,10 @@ class Writer(Protocol):
         """Delete a TrainingJob."""
         ...
 
-    async def place(self, worker: Worker, assignment: Assignment) -> None:
-        """Give a gated pod its node and take its gate away."""
+    async def place(
+        self, worker: Worker, assignment: Assignment, workers: int | None = None
+    ) -> None:
+        """Give a gated pod its node and, in an elastic gang, its size; take its gate away."""
         ...
 
     async def delete_worker(self, worker: Worker) -> None:
@@ -155,6 +165,10 @@ class Telemetry(Protocol):
 
     def preempted(self, reason: str) -> None:
         """A job is stopped for another one: Priority or Reclaim."""
+        ...
+
+    def resized(self, direction: str) -> None:
+        """An elastic job is to have another number of workers: grows or shrinks."""
         ...
 
     def reconciled(self, outcome: str, seconds: float) -> None:

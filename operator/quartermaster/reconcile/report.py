@@ -59,6 +59,13 @@ class Facts:
     stalled: Verdict | None = None
     failed: Verdict | None = None
 
+    @property
+    def wanted(self) -> int:
+        """Workers of the gang [count]: of an elastic one, as many as it has at present."""
+        if self.spec.trainer.min_workers is None or self.child is None:
+            return self.spec.trainer.workers
+        return self.child.workers
+
 
 def status(it: Facts, books: Books) -> TrainingJobStatus:
     """The whole status."""
@@ -75,7 +82,7 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
         observed_generation=it.job.generation,
         state=_state(it, counted, complete=complete),
         conditions=_conditions(it, counted, profile, complete=complete),
-        workers=f"{counted.succeeded if over else counted.running}/{it.spec.trainer.workers}",
+        workers=f"{counted.succeeded if over else counted.running}/{it.wanted}",
         start_time=start,
         completion_time=ended if over else None,
         progress=_progress(it, complete=complete, over=over),
@@ -89,12 +96,13 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
 
 
 def _state(it: Facts, counted: facts.Tally, *, complete: bool) -> State:
-    wanted = it.spec.trainer.workers
+    wanted = it.wanted
     choices = (
         (it.failed is not None, State.FAILED),
         (complete, State.COMPLETE),
         (it.spec.suspend, State.SUSPENDED),
         (it.job.stopped is not None, State.PENDING),
+        (it.job.resize is not None, State.RESIZING),
         (it.stalled is not None, State.STALLED),
         (counted.running + counted.succeeded == wanted, State.RUNNING),
         (counted.starting + counted.running > 0, State.STARTING),
@@ -123,11 +131,13 @@ def _conditions(
         ConditionType.FAILED: (it.failed is not None, *(it.failed or ("NotFailed", ""))),
     }
     old = {condition.type: condition for condition in it.job.status.conditions}
-    preempted = _preempted(
-        it, old.get(ConditionType.PREEMPTED), placed=truths[ConditionType.PLACED][0]
-    )
+    placed = truths[ConditionType.PLACED][0]
+    preempted = _preempted(it, old.get(ConditionType.PREEMPTED), placed=placed)
     if preempted is not None:
         truths[ConditionType.PREEMPTED] = preempted
+    resizing = _resizing(it, old.get(ConditionType.RESIZING))
+    if resizing is not None:
+        truths[ConditionType.RESIZING] = resizing
     return [_condition(kind, truth, old.get(kind), it) for kind, truth in truths.items()]
 
 
@@ -154,9 +164,9 @@ def _condition(kind: str, truth: Truth, old: Condition | None, it: Facts) -> Con
 def _placed(it: Facts, counted: facts.Tally, *, over: bool) -> Truth:
     if over:
         return False, "Finished", "the nodes are free again"
-    if it.spec.suspend or it.job.stopped is not None:
+    if it.spec.suspend or it.job.stopped is not None or it.job.resize is not None:
         return _held_back(it)
-    if counted.starting + counted.running + counted.succeeded >= it.spec.trainer.workers:
+    if counted.starting + counted.running + counted.succeeded >= it.wanted:
         reason = it.decision.reason if isinstance(it.decision, Placed) else ""
         return True, "GangPlaced", reason or _old_reason(it)
     if isinstance(it.decision, Waiting):
@@ -169,9 +179,11 @@ def _placed(it: Facts, counted: facts.Tally, *, over: bool) -> Truth:
 
 
 def _held_back(it: Facts) -> Truth:
-    if it.spec.suspend or it.job.stopped is None:
-        return False, "Suspended", "spec.suspend is true"
-    return False, "Preempted", _why_stopped(it.job.stopped)
+    if not it.spec.suspend and it.job.stopped is not None:
+        return False, "Preempted", _why_stopped(it.job.stopped)
+    if not it.spec.suspend and it.job.resize is not None:
+        return False, "Resizing", f"{it.job.resize.why}; goes on from its last checkpoint"
+    return False, "Suspended", "spec.suspend is true"
 
 
 def _why_stopped(stopped: Stopped) -> str:
@@ -189,8 +201,15 @@ def _preempted(it: Facts, old: Condition | None, *, placed: bool) -> Truth | Non
     return False, "PlacedAgain" if placed else old.reason, old.message
 
 
+def _resizing(it: Facts, old: Condition | None) -> Truth | None:
+    """True while it goes over to another number of workers; absent if it never did."""
+    if it.job.resize is not None:
+        return True, "Resizing", it.job.resize.why
+    return None if old is None else (False, "Resized", old.message)
+
+
 def _running(it: Facts, counted: facts.Tally, profile: Profile | None, *, over: bool) -> Truth:
-    wanted = it.spec.trainer.workers
+    wanted = it.wanted
     if over:
         return False, "Finished", ""
     if counted.running + counted.succeeded == wanted:

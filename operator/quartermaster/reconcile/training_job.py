@@ -25,6 +25,7 @@ from quartermaster.manifests import worker as manifests
 from quartermaster.reconcile import accounts, blame, report
 from quartermaster.reconcile.accounts import Books
 from quartermaster.reconcile.blame import Verdict
+from quartermaster.reconcile.elastic import sizes
 from quartermaster.reconcile.ports import (
     Clock,
     Recorder,
@@ -37,6 +38,10 @@ from quartermaster.reconcile.profile import measured
 from quartermaster.reconcile.progress import last_words
 from quartermaster.settings import Settings
 
+TOLD = frozenset(
+    {"Placed", "Running", "Suspended", "Stalled", "Preempted", "Resizing", "Complete", "Failed"}
+)
+"""Conditions of which users get an event."""
 SLOW_START = timedelta(seconds=5)
 """A worker that is bound and not started after this time is asked for its warning events."""
 REFRESH_SECONDS = 10.0
@@ -82,8 +87,7 @@ class TrainingJobReconciler:
             self._world.telemetry.reconciled(outcome, time.perf_counter() - began)
 
     async def _pass(self, uid: str) -> float | None:
-        job = self._world.view.job(uid)
-        workers = self._world.view.workers(uid)
+        job, workers = self._world.view.job(uid), self._world.view.workers(uid)
         if job is None:
             self._forget(uid)
             await self._release_orphans(workers)
@@ -179,7 +183,9 @@ class TrainingJobReconciler:
         now = self._world.clock.now()
         if not job.held:
             await self._world.writer.add_finalizer(job)
-        conflict = await self._apply(job, spec, stop=_is_to_stop(job, spec, workers))
+        makes_way = sizes.makes_way(job, self._world.view.child(job.uid), workers)
+        stop = makes_way or _is_to_stop(job, spec, workers)
+        conflict = await self._apply(job, spec, stop=stop)
         await self._tend(job, workers, now)
         found = await self._observe(job, spec, workers, conflict, now)
         books = self._account(found)
@@ -188,6 +194,8 @@ class TrainingJobReconciler:
         for worker in books.to_release:
             await self._world.writer.release(worker)
         await self._readmit(job, now)
+        if sizes.is_reached(job, spec, self._world.view):
+            await self._world.writer.resize(job, None)
         return self._when_again(job, status, workers)
 
     async def _readmit(self, job: JobRecord, now: datetime) -> None:
@@ -220,8 +228,11 @@ class TrainingJobReconciler:
         """Make what is missing. A name that is taken is the user's to clear up."""
         child = self._world.view.child(job.uid)
         if child is not None:
-            if child.suspended != stop and not (child.complete or child.failed):
-                await self._world.writer.suspend_child(child, suspend=stop)
+            # A suspended Job is stopped already, but perhaps for another size than it is to have.
+            workers = sizes.wanted(job, spec, child)
+            late = child.suspended and child.workers != workers
+            if (child.suspended != stop or late) and not (child.complete or child.failed):
+                await self._world.writer.suspend_child(child, suspend=stop, workers=workers)
             return None
         claim = volume.claim(spec, job.key, job.uid)
         if claim is not None:
@@ -317,7 +328,8 @@ class TrainingJobReconciler:
         return None if worker.node is None else self._world.view.node(worker.node)
 
     def _account(self, found: report.Facts) -> Books:
-        preempted = found.job.stopped is not None and not found.spec.suspend
+        moved = found.job.stopped is not None or found.job.resize is not None
+        preempted = moved and not found.spec.suspend
         books = accounts.close(
             found.job.status.cost,
             found.job.status.goodput,
@@ -356,13 +368,12 @@ class TrainingJobReconciler:
 
     def _announce(self, job: JobRecord, status: TrainingJobStatus) -> None:
         """An event for each condition that came true or changed its reason."""
-        told = {"Placed", "Running", "Suspended", "Stalled", "Preempted", "Complete", "Failed"}
         old = {c.type: (c.status, c.reason) for c in job.status.conditions}
         for condition in status.conditions:
             holds = condition.status is ConditionStatus.TRUE
             waits = condition.type == "Placed" and condition.reason in set(Refusal)
             news = old.get(condition.type) != (condition.status, condition.reason)
-            if condition.type in told and news and (holds or waits):
+            if condition.type in TOLD and news and (holds or waits):
                 bad = waits or condition.type in ("Stalled", "Preempted", "Failed")
                 self._world.recorder.event(
                     job, warning=bad, reason=condition.reason, message=condition.message

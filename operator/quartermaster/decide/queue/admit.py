@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
-from quartermaster.decide.queue import explain
-from quartermaster.decide.queue.order import by_share, in_order, queue_of
+from quartermaster.decide.queue import explain, order
 from quartermaster.decide.queue.reserve import Reservation, begun, earliest
 from quartermaster.decide.queue.room import confined, has_room, taken, tightest, without
 from quartermaster.decide.queue.share import Measure, Past, label_of, measure
+from quartermaster.decide.queue.shrink import Shrink, shrinks, surplus
 from quartermaster.decide.queue.tree import Ledger, Tree
 from quartermaster.decide.queue.victims import Case, Room, Stop, victims
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
-from quartermaster.domain.queue import UNKNOWN_MODEL, Holding
+from quartermaster.domain.queue import Holding
 from quartermaster.domain.workload import Gang
 
 Labels = Mapping[str, str]
@@ -53,6 +53,8 @@ class Verdict:
     decision: Decision
     stop: tuple[tuple[Holding, str], ...] = ()
     """Jobs to be stopped for it, each with what its user is to be told."""
+    shrink: tuple[Shrink, ...] = ()
+    """Elastic jobs that give it a part of what they have."""
     places: tuple[tuple[str, int], ...] = ()
     """Where it will be once they are gone: nodes and workers [count]."""
     reservation: Reservation | None = None
@@ -68,16 +70,19 @@ def admit(scene: Scene) -> Iterator[Verdict]:
     then by sureness, share and priority. What is placed, promised or kept is gone for those behind.
     """
     state = _Round(scene)
-    claims = {h.stopped_for: h.made_room for h in in_key_order(scene.holdings) if h.stopped_for}
-    partly = in_order(gang for gang in scene.waiting if gang.held)
-    claimed = in_order(g for g in scene.waiting if g.uid in claims and not g.held)
+    claims = {
+        h.stopped_for: h.made_room for h in order.in_key_order(scene.holdings) if h.stopped_for
+    }
+    claims |= {gang.uid: dict(gang.kept) for gang in scene.waiting if gang.kept}
+    partly = order.in_order(gang for gang in scene.waiting if gang.held)
+    claimed = order.in_order(g for g in scene.waiting if g.uid in claims and not g.held)
     for gang in claimed:
         state.promise_again(gang, claims[gang.uid])
     served = {gang.uid for gang in (*partly, *claimed)}
     for gang in (*partly, *claimed):
         yield state.judge(gang)
     rest = [gang for gang in scene.waiting if gang.uid not in served]
-    for gang in by_share(rest, state.promised, state.measure, scene.past):
+    for gang in order.by_share(rest, state.promised, state.measure, scene.past):
         yield state.judge(gang)
 
 
@@ -115,20 +120,48 @@ class _Round:
             return settled
         rooms = self._rooms(gang, self._now)
         decision, models = self._placing(gang, self._affords(gang, self._held), rooms)
+        if not isinstance(decision, Placed):
+            decision = self._smaller(gang, self._affords(gang, self._held), rooms) or decision
         if isinstance(decision, Placed):
             self._give(gang, decision)
             return Verdict(gang, decision)
-        verdict = self._claim(gang) or self._preempt(gang)
+        return replace(self._later(gang, decision, models), gang=gang)
+
+    def _later(self, whole: Gang, decision: Decision | None, models: list[str]) -> Verdict:
+        """What is done for a gang that has no place now: of an elastic one, for its fewest."""
+        gang = whole.of(whole.least or whole.size)
+        verdict = self._claim(gang) or self._shrink(gang) or self._preempt(gang)
         if verdict is not None:
             return verdict
         waiting = self._why(gang, decision, models)
-        self._refused[_shape(gang)] = waiting
+        self._refused[order.shape_of(whole)] = waiting
         if waiting.refusal is Refusal.NO_CAPACITY and self._reservation is None:
             self._reservation = earliest(self._limited(gang, models), self._soon, self._all())
             if self._reservation is not None:
                 waiting = explain.kept_for_it(waiting, self._reservation)
                 return Verdict(gang, waiting, reservation=self._reservation)
         return Verdict(gang, waiting)
+
+    def _smaller(self, gang: Gang, has: Affords, rooms: list[Snapshot]) -> Placed | None:
+        """An elastic gang's places with as many workers as have room; None: not with the fewest.
+
+        A replacement for a lost worker joins the others in their number, so it is not looked at.
+        """
+        if gang.least is None or gang.held:
+            return None
+        best: Placed | None = None
+        low, high = gang.least, gang.size - 1
+        while low <= high:
+            # The fewest first: where they have no place, nothing else is tried.
+            middle = gang.least if best is None else (low + high + 1) // 2
+            decision, _ = self._placing(gang.of(middle), has, rooms)
+            if isinstance(decision, Placed):
+                best, low = decision, middle + 1
+            elif best is None:
+                return None
+            else:
+                high = middle - 1
+        return None if best is None else explain.smaller(best, gang)
 
     def _settled(self, gang: Gang) -> Verdict | None:
         """What stands without looking for a place: a rule, a promise, or an earlier refusal."""
@@ -137,7 +170,7 @@ class _Round:
             return Verdict(gang, barred)
         if gang.uid in self._claimed:
             return self._keep_promise(gang)
-        before = self._refused.get(_shape(gang))
+        before = self._refused.get(order.shape_of(gang))
         return None if before is None else Verdict(gang, before, repeated=True)
 
     def promise_again(self, gang: Gang, places: Mapping[str, int]) -> None:
@@ -150,6 +183,8 @@ class _Round:
         room = confined(self._soon, places, gang.per_worker)
         has = self._affords(gang, self.promised)
         decision, _ = self._placing(gang, has, [room])
+        if not isinstance(decision, Placed):
+            decision = self._smaller(gang, has, [room])
         if isinstance(decision, Placed):
             self._promise(gang, decision)
             self._claimed[gang.uid] = decision
@@ -157,8 +192,8 @@ class _Round:
     def _keep_promise(self, gang: Gang) -> Verdict:
         """Give the gang the places that are kept for it, once they are free and within quota."""
         placed = self._claimed[gang.uid]
-        counts = _gpus(gang, placed)
-        queue = queue_of(gang)
+        counts = order.gpus_of(gang, placed)
+        queue = order.queue_of(gang)
         quota = all(self._held.available(queue, model) >= n for model, n in counts.items())
         places = Counter(one.node for one in placed.assignments)
         if quota and has_room(self._now, places, gang.per_worker):
@@ -171,11 +206,11 @@ class _Round:
         stopping = [h for h in self._scene.holdings if h.stopped_for == gang.uid]
         if not stopping:
             return explain.room_coming()
-        return explain.preempting(in_key_order(stopping))
+        return explain.preempting(order.in_key_order(stopping))
 
     def _barred(self, gang: Gang) -> Waiting | None:
         """Why the queue does not take the gang at all."""
-        queue = self._scene.tree.queues.get(queue_of(gang))
+        queue = self._scene.tree.queues.get(order.queue_of(gang))
         if queue is None:
             return explain.no_such_queue(gang, self._scene.tree)
         if queue.fault:
@@ -201,14 +236,16 @@ class _Round:
         if isinstance(decision, Placed) or len(models) == len(usable):
             return decision, models
         mixed = choose(gang, room, self._scene.hardware)
-        if isinstance(mixed, Placed) and all(has(*part) for part in _gpus(gang, mixed).items()):
+        if isinstance(mixed, Placed) and all(
+            has(*part) for part in order.gpus_of(gang, mixed).items()
+        ):
             return mixed, models
         if isinstance(decision, Waiting) and decision.refusal is Refusal.UNSATISFIABLE:
             return None, models  # there are other nodes: it is their quota that is missing
         return decision, models
 
     def _within_quota(self, gang: Gang, has: Affords, usable: list[str]) -> list[str]:
-        queue, need = queue_of(gang), gang.size * gang.per_worker.gpus
+        queue, need = order.queue_of(gang), gang.size * gang.per_worker.gpus
         if gang.held or not need or self._scene.tree.queues[queue].unlimited:
             # A gang that is on nodes in part was admitted as a whole: its quota is charged.
             return usable
@@ -216,7 +253,7 @@ class _Round:
 
     def _affords(self, gang: Gang, ledger: Ledger) -> Affords:
         """Whether quota is there, and neither promised nor kept for somebody who waits longer."""
-        queue = queue_of(gang)
+        queue = order.queue_of(gang)
 
         def has(model: str, gpus: int) -> bool:
             kept = self._kept.available(queue, model) >= gpus
@@ -228,7 +265,7 @@ class _Round:
 
     def _could_start(self, gang: Gang) -> bool:
         """Whether it would start if it were alone: quota is kept for nobody else."""
-        queue = queue_of(gang)
+        queue = order.queue_of(gang)
         alone = without(self._soon, self._all())
         decision, _ = self._placing(
             gang, lambda model, gpus: self._empty.available(queue, model) >= gpus, [alone]
@@ -259,14 +296,33 @@ class _Round:
         self._promise(gang, decision)
         return Verdict(gang, self._being_made(gang))
 
-    def _preempt(self, gang: Gang) -> Verdict | None:
-        """Have others stopped, if the rules allow it and it lets the whole gang start."""
+    def _case(self, gang: Gang, holdings: Sequence[Holding], *, parts: bool = False) -> Case:
         kept = self._reservation
         rooms = [Room(self._soon)]
         if kept is not None and kept.delayed_by(gang):
             rooms.append(Room(kept.then, kept.ended))
         trials = self._scene.victim_trials
-        case = Case(gang, tuple(rooms), self.promised, self.measure, self._running, trials)
+        return Case(gang, tuple(rooms), self.promised, self.measure, holdings, trials, parts)
+
+    def _shrink(self, gang: Gang) -> Verdict | None:
+        """Have elastic jobs go on with fewer workers, if that lets the whole gang start."""
+        parts = [part for one in self._running if (part := surplus(one)) is not None]
+        if gang.held or not parts:
+            return None
+        case = self._case(gang, parts, parts=True)
+        stop = victims(case)
+        if stop is None:
+            return None
+        shrink, placed = shrinks(case, stop, {one.uid: one for one in self._running})
+        rest = {one.rest.uid: one.rest for one in shrink}
+        self._running = [rest.get(one.uid, one) for one in self._running]
+        self._give_back([one.freed for one in shrink], ended=False)
+        self._promise(gang, placed)
+        return Verdict(gang, explain.shrinking(shrink), shrink=shrink)
+
+    def _preempt(self, gang: Gang) -> Verdict | None:
+        """Have others stopped, if the rules allow it and it lets the whole gang start."""
+        case = self._case(gang, [one for one in self._running if not one.resizing])
         stop = None if gang.held else victims(case)
         if stop is None:
             return None
@@ -275,17 +331,22 @@ class _Round:
         told = tuple((v, explain.why_stopped(gang, v)) for v in stop.victims)
         places = Counter(one.node for one in stop.placed.assignments)
         waiting = explain.preempting(stop.victims)
-        return Verdict(gang, waiting, told, tuple(sorted(places.items())))
+        return Verdict(gang, waiting, told, places=tuple(sorted(places.items())))
 
     def _stop(self, stop: Stop) -> None:
         gone = {victim.uid for victim in stop.victims}
         self._running = [holding for holding in self._running if holding.uid not in gone]
-        self._soon = without(self._soon, stop.victims)
+        self._give_back(stop.victims, ended=True)
+
+    def _give_back(self, parts: Sequence[Holding], *, ended: bool) -> None:
+        """What is free soon, and of nobody's quota. Whether the jobs end with it is told."""
+        self._soon = without(self._soon, parts)
         kept = self._reservation
         if kept is not None:
-            then = Room(kept.then, kept.ended).without(stop.victims)
-            self._reservation = replace(kept, then=then, ended=kept.ended | gone)
-        for victim in stop.victims:
+            then = Room(kept.then, kept.ended).without(parts)
+            gone = kept.ended | {part.uid for part in parts} if ended else kept.ended
+            self._reservation = replace(kept, then=then, ended=gone)
+        for victim in parts:
             given_back = {model: -gpus for model, gpus in victim.gpus_by_model().items()}
             self._charge(victim.queue, given_back, self.promised, self._kept)
 
@@ -294,7 +355,7 @@ class _Round:
         self._promise(gang, placed)
         self._now = self._soon if same else taken(self._now, placed.assignments, gang.per_worker)
         if not gang.held:
-            self._charge(gang.queue, _gpus(gang, placed), self._held)
+            self._charge(gang.queue, order.gpus_of(gang, placed), self._held)
 
     def _promise(self, gang: Gang, placed: Placed) -> None:
         self._soon = taken(self._soon, placed.assignments, gang.per_worker)
@@ -303,7 +364,7 @@ class _Round:
             then = taken(kept.then, placed.assignments, gang.per_worker)
             self._reservation = replace(kept, then=then)
         if not gang.held:
-            self._charge(gang.queue, _gpus(gang, placed), self.promised, self._kept)
+            self._charge(gang.queue, order.gpus_of(gang, placed), self.promised, self._kept)
         self._begun.append(begun(gang, placed))
 
     def _why(self, gang: Gang, decision: Decision | None, models: list[str]) -> Waiting:
@@ -314,7 +375,7 @@ class _Round:
                 if isinstance(plain, Placed):
                     return explain.reserved(gang, kept)
             return explain.limited(decision, models, self.measure.usable(gang.accelerators))
-        queue = queue_of(gang)
+        queue = order.queue_of(gang)
         short = [model for model in self.measure.usable(gang.accelerators) if model not in models]
         waiting = explain.quota(gang, short, self._kept, self._empty, self.measure)
         root = self._scene.tree.path(queue)[0]
@@ -335,32 +396,3 @@ class _Round:
         for model, count in gpus.items():
             for ledger in ledgers:
                 ledger.charge(queue, model, count)
-
-
-def in_key_order(holdings: Iterable[Holding]) -> list[Holding]:
-    """By namespace and name."""
-    return sorted(holdings, key=lambda holding: holding.key)
-
-
-def _gpus(gang: Gang, placed: Placed) -> dict[str, int]:
-    """GPUs of a gang by model [count]."""
-    each = gang.per_worker.gpus
-    models = Counter(one.accelerator or UNKNOWN_MODEL for one in placed.assignments)
-    return {model: count * each for model, count in sorted(models.items())} if each else {}
-
-
-def _shape(gang: Gang) -> tuple[object, ...]:
-    """What a refusal depends on: within a round, room and quota only become less."""
-    return (
-        gang.size,
-        gang.per_worker,
-        gang.held,
-        gang.capacity,
-        gang.accelerators,
-        gang.pools,
-        gang.topology,
-        gang.topology_level,
-        gang.queue,
-        gang.priority,
-        gang.runtime_s,
-    )

@@ -1,13 +1,15 @@
 """Why a queue does not start a gang yet, in words, and what would change that."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from math import inf
 
 from quartermaster.decide.queue.order import queue_of
 from quartermaster.decide.queue.reserve import Reservation
 from quartermaster.decide.queue.share import Measure
+from quartermaster.decide.queue.shrink import Shrink
 from quartermaster.decide.queue.tree import FOREIGN, Ledger, Tree
-from quartermaster.domain.decision import Refusal, Waiting
+from quartermaster.domain.decision import Placed, Refusal, Waiting
 from quartermaster.domain.queue import Holding, Queue
 from quartermaster.domain.workload import Gang
 from quartermaster.units import duration
@@ -123,6 +125,23 @@ def preempting(victims: Iterable[Holding]) -> Waiting:
         f"{', '.join(names[:MAX_NAMED])}{more} {verb} being stopped for it: "
         "starts when that work is saved",
     )
+
+
+def shrinking(shrink: Iterable[Shrink]) -> Waiting:
+    """Elastic jobs give it some of their workers."""
+    told = [f"{one.rest.key} ({len(one.freed.seats)})" for one in shrink]
+    more = f" and {len(told) - MAX_NAMED} more" if len(told) > MAX_NAMED else ""
+    return Waiting(
+        Refusal.PREEMPTING,
+        f"workers of {', '.join(told[:MAX_NAMED])}{more} make room for it: "
+        "starts when their work is saved",
+    )
+
+
+def smaller(placed: Placed, gang: Gang) -> Placed:
+    """An elastic gang's place for fewer workers than it may have."""
+    reason = f"{placed.reason}; {len(placed.assignments)} of up to {gang.size} workers have room"
+    return replace(placed, reason=reason)
 
 
 def room_coming() -> Waiting:

@@ -1,10 +1,13 @@
 """Who goes next: by priority within a queue, by the lowest share across queues."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
 from quartermaster.decide.queue.share import Measure, Past
 from quartermaster.decide.queue.tree import FOREIGN, Ledger
+from quartermaster.domain.decision import Placed
+from quartermaster.domain.queue import UNKNOWN_MODEL, Holding
 from quartermaster.domain.workload import Gang
 
 
@@ -54,3 +57,33 @@ def _shares(
 ) -> tuple[Fraction, ...]:
     path = ledger.tree.path(queue) if queue in ledger.tree.queues else ()
     return tuple(measure.share(ledger, name, past.get(name, Fraction(0))) for name in path)
+
+
+def in_key_order(holdings: Iterable[Holding]) -> list[Holding]:
+    """By namespace and name."""
+    return sorted(holdings, key=lambda holding: holding.key)
+
+
+def gpus_of(gang: Gang, placed: Placed) -> dict[str, int]:
+    """GPUs of a gang by model [count]."""
+    each = gang.per_worker.gpus
+    models = Counter(one.accelerator or UNKNOWN_MODEL for one in placed.assignments)
+    return {model: count * each for model, count in sorted(models.items())} if each else {}
+
+
+def shape_of(gang: Gang) -> tuple[object, ...]:
+    """What a refusal depends on: within a round, room and quota only become less."""
+    return (
+        gang.size,
+        gang.per_worker,
+        gang.held,
+        gang.capacity,
+        gang.accelerators,
+        gang.pools,
+        gang.topology,
+        gang.topology_level,
+        gang.queue,
+        gang.priority,
+        gang.runtime_s,
+        gang.least,
+    )

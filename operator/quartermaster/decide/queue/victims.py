@@ -57,6 +57,9 @@ class Case:
     holdings: Sequence[Holding]
     trials: int = 32
     """Placements that are tried for one gang [count]; after them the search is no longer exact."""
+    parts: bool = False
+    """Whether the holdings are what elastic jobs have beyond their fewest workers: in one queue
+    these are anybody's of no lower priority."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,11 @@ class _Search:
         tree, own = self._case.ledger.tree, self._queue
         lower = holding.priority < self._case.gang.priority
         if holding.queue == own:
-            return lower and tree.queues[own].within_queue is WithinQueue.LOWER_PRIORITY
+            equal = self._case.parts and holding.priority == self._case.gang.priority
+            within = self._case.parts or (
+                tree.queues[own].within_queue is WithinQueue.LOWER_PRIORITY
+            )
+            return (lower or equal) and within
         reclaim = tree.queues[own].reclaim
         if (
             not self._model

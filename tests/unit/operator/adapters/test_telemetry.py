@@ -44,6 +44,7 @@ def filled() -> PrometheusTelemetry:
     telemetry.decided(Waiting(Refusal.NO_CAPACITY, "full"), 0.01)
     telemetry.placed(3.0)
     telemetry.preempted("Reclaim")
+    telemetry.resized("grows")
     telemetry.reconciled("ok", 0.01)
     telemetry.wrote("PATCH", "/api/v1/namespaces/team/pods/x/status")
     telemetry.reported(204)
@@ -110,6 +111,7 @@ def test_values_are_what_was_told() -> None:
     assert found["jobs", ("Failed",)] == 0
     assert found["api_writes_total", ("PATCH", "pods/status")] == 1
     assert found["leader", ()] == 1
+    assert found["resizes_total", ("grows",)] == 1
     assert found["preemptions_total", ("Reclaim",)] == 1
     assert found["queue_pending_jobs", ("research",)] == 2
     assert found["queue_gpus_used", (make.T4, "research")] == 8

@@ -31,7 +31,7 @@ def submit(it: Operation, name: str, workers: int = 1, **more: Any) -> None:
     created = more.pop("created", make.T0)
     spec = make.spec(trainer={"workers": workers}, **more)
     it.cluster.submit(make.record(name, spec, created=created))
-    it.cluster.children[f"uid-{name}"] = make.child(f"uid-{name}", name)
+    it.cluster.children[f"uid-{name}"] = make.child(f"uid-{name}", name, workers=workers)
     it.cluster.controllers()
 
 

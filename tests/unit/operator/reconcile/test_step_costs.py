@@ -108,7 +108,7 @@ def mixed_cluster() -> Operation:
 
 def submit(it: Operation, costs: dict[str, Any] | None) -> None:
     it.cluster.submit(make.record("job", spec(costs, workers=2)))
-    it.cluster.children["uid-job"] = make.child("uid-job", "job")
+    it.cluster.children["uid-job"] = make.child("uid-job", "job", workers=2)
     it.cluster.controllers()
 
 

@@ -1,0 +1,118 @@
+"""What elastic jobs give to others without stopping: the workers beyond their fewest.
+
+A job that goes on with fewer loses a restart; one that is stopped loses its place. So this is tried
+before anybody is stopped, and in one queue no job keeps more than its fewest workers while another
+of no lower priority waits.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from quartermaster.decide.placement.choose import choose
+from quartermaster.decide.queue.order import gpus_of, queue_of
+from quartermaster.decide.queue.room import tightest
+from quartermaster.decide.queue.victims import Case, Stop
+from quartermaster.domain.decision import Placed
+from quartermaster.domain.queue import Holding, Seat
+from quartermaster.domain.workload import Gang
+
+Given = tuple[Holding, Seat]
+"""A worker that a job gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shrink:
+    """One elastic job that goes on with fewer workers."""
+
+    rest: Holding
+    """With what it keeps."""
+    freed: Holding
+    """With what it gives."""
+
+    @property
+    def places(self) -> tuple[tuple[str, int], ...]:
+        """Where it goes on: nodes and workers [count]."""
+        return tuple(sorted(Counter(seat.node for seat in self.rest.seats).items()))
+
+
+def surplus(holding: Holding) -> Holding | None:
+    """The job with only what it could do without; None where that is nothing.
+
+    The nodes on which it has the fewest workers go first, so that what stays lies close together.
+    """
+    if holding.least is None or holding.resizing or holding.awaited:
+        return None
+    count = len(holding.seats) - holding.least
+    if count < 1 or any(seat.leaving for seat in holding.seats):
+        return None
+    return replace(holding, seats=tuple(_fewest_first(holding.seats)[:count]))
+
+
+def shrinks(
+    case: Case, stop: Stop, whole: Mapping[str, Holding]
+) -> tuple[tuple[Shrink, ...], Placed]:
+    """As few workers of the victims as let the gang have places, and these places.
+
+    Workers on the nodes that the gang would get if all were given go first; of these the shortest
+    row that suffices, without those in it that prove not to be needed.
+
+    Args:
+        case: Who waits, for what room and which quota.
+        stop: What would do if all that the victims could spare were given.
+        whole: The victims as they are, by uid.
+    """
+    nodes = {assignment.node for assignment in stop.placed.assignments}
+    offered = [(victim, seat) for victim in stop.victims for seat in victim.seats]
+    offered.sort(key=lambda one: one[1].node not in nodes)
+    models = tuple({a.accelerator: None for a in stop.placed.assignments})
+    gang = replace(case.gang, accelerators=models) if all(models) else case.gang
+
+    def tried(given: Sequence[Given]) -> Placed | None:
+        return _placed(case, gang, list(_freed(given).values()))
+
+    count = bisect_left(range(len(offered)), 1, key=lambda n: int(tried(offered[:n]) is not None))
+    row, placed = offered[:count], tried(offered[:count]) or stop.placed
+    for entry in list(row) if count <= case.trials else ():
+        fewer = [other for other in row if other is not entry]
+        found = tried(fewer)
+        if found is not None:
+            row, placed = fewer, found
+    given = _freed(row)
+    return tuple(Shrink(_without(whole[uid], freed), freed) for uid, freed in given.items()), placed
+
+
+def _placed(case: Case, gang: Gang, freed: Sequence[Holding]) -> Placed | None:
+    """The gang's places within room and quota, once these workers are gone."""
+    ledger = case.ledger.copy()
+    for part in freed:
+        for model, count in part.gpus_by_model().items():
+            if part.queue in ledger.tree.queues:
+                ledger.charge(str(part.queue), model, -count)
+    decision = choose(gang, tightest(room.without(freed) for room in case.rooms))
+    if not isinstance(decision, Placed):
+        return None
+    queue, needs = queue_of(gang), gpus_of(gang, decision)
+    enough = all(ledger.available(queue, model) >= count for model, count in needs.items())
+    return decision if enough else None
+
+
+def _freed(given: Sequence[Given]) -> dict[str, Holding]:
+    seats: dict[str, list[Seat]] = {}
+    for holding, seat in given:
+        seats.setdefault(holding.uid, []).append(seat)
+    owners = {holding.uid: holding for holding, _ in given}
+    return {uid: replace(owners[uid], seats=tuple(row)) for uid, row in seats.items()}
+
+
+def _without(holding: Holding, freed: Holding) -> Holding:
+    left = list(holding.seats)
+    for seat in freed.seats:
+        left.remove(seat)
+    return replace(holding, seats=tuple(left))
+
+
+def _fewest_first(seats: tuple[Seat, ...]) -> list[Seat]:
+    counts = Counter(seat.node for seat in seats)
+    return sorted(seats, key=lambda seat: (counts[seat.node], seat.node))
