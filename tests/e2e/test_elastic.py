@@ -16,7 +16,7 @@ GROW_S = 180.0
 def test_a_training_job_shrinks_for_another_and_learns_on_from_its_checkpoint(
     stage: Stage,
 ) -> None:
-    job = digits_job("elastic", epochs=30)
+    job = digits_job("elastic", epochs=90)
     job["spec"]["trainer"]["minWorkers"] = 1
     stage.apply(job)
     stage.wait("elastic", lambda s: (s.get("checkpoint") or {}).get("step", 0) > 0, 120, "saved")
@@ -33,19 +33,18 @@ def test_a_training_job_shrinks_for_another_and_learns_on_from_its_checkpoint(
     stage.agrees_with_witness("rigid")
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "the operator is killed"])
-def test_a_job_starts_small_and_grows_when_there_is_room(stage: Stage, killed: bool) -> None:
+def test_a_job_starts_small_and_grows_when_there_is_room(stage: Stage) -> None:
+    """The operator is killed when it has just decided, before anything has moved."""
     stage.apply(gpu_job("rigid", 10))
     stage.wait_for("rigid", "Running", 60)
-    job = gpu_job("elastic", 25, workers=2)
+    job = gpu_job("elastic", 300, workers=2)
     job["spec"]["trainer"]["minWorkers"] = 1
     stage.apply(job)
     status = stage.wait_for("elastic", "Running", 60)
     assert status["workers"] == "1/1"
     assert "1 of up to 2 workers have room" in condition(status, "Placed")["message"]
     stage.wait("elastic", lambda s: bool(condition(s, "Resizing")), GROW_S, "growing")
-    if killed:
-        stage.kill_operator()
+    stage.kill_operator()
     status = stage.wait("elastic", lambda s: s.get("workers") == "2/2", GROW_S, "2/2")
     sizes = {
         pod["metadata"]["annotations"]["quartermaster.dev/workers"]
@@ -53,5 +52,4 @@ def test_a_job_starts_small_and_grows_when_there_is_room(stage: Stage, killed: b
         if pod["status"]["phase"] == "Running"
     }
     assert sizes == {"2"}
-    stage.wait_for("elastic", "Complete", 120)
-    stage.agrees_with_witness("elastic")
+    assert not stage.witness.doubles, stage.witness.doubles

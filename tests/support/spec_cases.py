@@ -133,6 +133,7 @@ _TABLE: tuple[tuple[str, str, tuple[object, ...], tuple[object, ...]], ...] = (
     ("script", "spec.trainer.command", ([" ", "ü"],), (["a\x00"], ABSENT)),
     ("script", "spec.trainer.args", ([], [""], ["a"] * 64), (["a"] * 65, ["a\x00"], [None])),
     ("script", "spec.trainer.workers", (1, 1024), (0, -1, 1025, "2", 1.5, True, {"min": 1})),
+    ("script", "spec.trainer.minWorkers", (1,), (0, -1, 1025, "1", 1.5, 3)),
     (
         "script",
         "spec.trainer.image",

@@ -79,7 +79,15 @@ class Stage:
             if wanted(status):
                 return status
             time.sleep(POLL_S)
-        raise AssertionError(f"{name}: not {what} within {within_s:.0f} s: {summary(status)}")
+        told = f"{name}: not {what} within {within_s:.0f} s: {summary(status)}"
+        raise AssertionError(f"{told}\n{self.last_words(name)}")
+
+    def last_words(self, name: str) -> str:
+        """The ends of its workers' logs, for the reader of a failed test."""
+        selector = f"quartermaster.dev/job-name={name}"
+        asked = ("logs", "-l", selector, "--prefix", "--tail=12", "--ignore-errors")
+        done = self.kubectl.run("-n", self.namespace, *asked)
+        return done.stdout or done.stderr
 
     def wait_for(self, name: str, state: str, within_s: float) -> Json:
         return self.wait(name, lambda s: s.get("state") == state, within_s, state)

@@ -122,10 +122,12 @@ def _round(
     while len(pinned) < len(movable):
         rooms, speeds = _rooms(movable, cluster, kinds)
         jobs = [_asks(job, kinds, rooms, speeds, pinned) for job in movable]
-        found = _found(decide_round(jobs, rooms, now.timestamp(), policy), movable)
-        refused = {change.uid for change in found if not _stands(change, found, movable, cluster)}
+        found, refused = _found(decide_round(jobs, rooms, now.timestamp(), policy), movable)
+        refused |= {change.uid for change in found if not _stands(change, found, movable, cluster)}
         if not refused:
             return found
+        if refused <= pinned:
+            return []
         pinned |= refused
     return []
 
@@ -267,17 +269,23 @@ def _current(name: str, gpus: int, nodes: int, rooms: Capacity) -> Configuration
     return plain if made else replace(plain, scattered=True)
 
 
-def _found(decided: Round, running: Sequence[Running]) -> list[Change]:
-    found = []
+def _found(decided: Round, running: Sequence[Running]) -> tuple[list[Change], set[str]]:
+    """The changes, and who must be left where it is: a job that would only be moved, or stopped."""
+    found: list[Change] = []
+    left: set[str] = set()
     for job in running:
         allocation = decided.allocations.get(job.gang.uid)
+        held = Counter(seat.node for seat in job.holding.seats)
         if allocation is None:
+            left.add(job.gang.uid)
             continue
-        workers = allocation.configuration.workers // job.gpus
+        places = tuple((node, gpus // job.gpus) for node, gpus in allocation.place)
+        workers = sum(count for _, count in places)
         if workers != len(job.holding.seats):
-            places = tuple((node, gpus // job.gpus) for node, gpus in allocation.place)
             found.append(Change(job.gang.uid, workers, places))
-    return found
+        elif dict(places) != held:
+            left.add(job.gang.uid)
+    return found, left
 
 
 def _stands(
@@ -346,4 +354,5 @@ def _pays(job: Running, speedup: float, now: datetime, policy: Policy) -> bool:
     if left is not None:
         lookahead = min(lookahead, left / max(speedup, 1e-9))
     kept = lookahead / (lookahead + job.restart_s)
-    return kept * (policy.running + speedup**policy.fairness) > policy.running + 1.0
+    gained = kept * (policy.running + float(speedup**policy.fairness))
+    return gained > policy.running + 1.0

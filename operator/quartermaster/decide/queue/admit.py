@@ -14,7 +14,7 @@ from quartermaster.decide.queue import explain, order
 from quartermaster.decide.queue.reserve import Reservation, begun, earliest
 from quartermaster.decide.queue.room import confined, has_room, taken, tightest, without
 from quartermaster.decide.queue.share import Measure, Past, label_of, measure
-from quartermaster.decide.queue.shrink import Shrink, shrinks, surplus
+from quartermaster.decide.queue.shrink import Shrink, cheapest
 from quartermaster.decide.queue.tree import Ledger, Tree
 from quartermaster.decide.queue.victims import Case, Room, Stop, victims
 from quartermaster.domain.cluster import Snapshot
@@ -296,24 +296,23 @@ class _Round:
         self._promise(gang, decision)
         return Verdict(gang, self._being_made(gang))
 
-    def _case(self, gang: Gang, holdings: Sequence[Holding], *, parts: bool = False) -> Case:
+    def _case(self, gang: Gang, holdings: Sequence[Holding]) -> Case:
         kept = self._reservation
         rooms = [Room(self._soon)]
         if kept is not None and kept.delayed_by(gang):
             rooms.append(Room(kept.then, kept.ended))
         trials = self._scene.victim_trials
-        return Case(gang, tuple(rooms), self.promised, self.measure, holdings, trials, parts)
+        return Case(gang, tuple(rooms), self.promised, self.measure, holdings, trials)
 
     def _shrink(self, gang: Gang) -> Verdict | None:
         """Have elastic jobs go on with fewer workers, if that lets the whole gang start."""
-        parts = [part for one in self._running if (part := surplus(one)) is not None]
-        if gang.held or not parts:
+        elastic = [one for one in self._running if one.least is not None]
+        if gang.held or not elastic:
             return None
-        case = self._case(gang, parts, parts=True)
-        stop = victims(case)
-        if stop is None:
+        found = cheapest(replace(self._case(gang, elastic), parts=True))
+        if found is None:
             return None
-        shrink, placed = shrinks(case, stop, {one.uid: one for one in self._running})
+        shrink, placed = found
         rest = {one.rest.uid: one.rest for one in shrink}
         self._running = [rest.get(one.uid, one) for one in self._running]
         self._give_back([one.freed for one in shrink], ended=False)

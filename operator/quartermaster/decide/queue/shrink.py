@@ -7,13 +7,15 @@ of no lower priority waits.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from quartermaster.decide.placement.choose import choose
+from quartermaster.decide.placement.fit import slots
 from quartermaster.decide.queue.order import gpus_of, queue_of
 from quartermaster.decide.queue.room import tightest
-from quartermaster.decide.queue.victims import Case, Stop
+from quartermaster.decide.queue.share import label_of
+from quartermaster.decide.queue.victims import Case, Stop, victims
 from quartermaster.domain.decision import Placed
 from quartermaster.domain.queue import Holding, Seat
 from quartermaster.domain.workload import Gang
@@ -37,17 +39,43 @@ class Shrink:
         return tuple(sorted(Counter(seat.node for seat in self.rest.seats).items()))
 
 
-def surplus(holding: Holding) -> Holding | None:
+def cheapest(case: Case) -> tuple[tuple[Shrink, ...], Placed] | None:
+    """Whose workers let the gang start, and where; None where all that can be given is too little.
+
+    By GPU model, since what a job gives depends on where the gang can use it.
+
+    Args:
+        case: Who waits, and the elastic jobs as they are.
+    """
+    gang, measure = case.gang, case.measure
+    models = measure.usable(gang.accelerators) if gang.per_worker.gpus else []
+    kinds = [replace(gang, accelerators=(label_of(model),)) for model in models] or [gang]
+    tried = [replace(case, gang=kind, holdings=_offers(case, kind)) for kind in kinds]
+    found = [(one, stop) for one in tried if (stop := victims(one)) is not None]
+    if not found:
+        return None
+    chosen, stop = min(found, key=lambda one: (one[1].lost_usd, len(one[1].victims)))
+    return shrinks(chosen, stop, {one.uid: one for one in case.holdings})
+
+
+def _offers(case: Case, gang: Gang) -> list[Holding]:
+    """What the jobs could do without, first of all where the gang could use it."""
+    usable = {slot.node.name for slot in slots(gang, case.rooms[0].snapshot)[0]}
+    return [part for one in case.holdings if (part := surplus(one, usable)) is not None]
+
+
+def surplus(holding: Holding, usable: Collection[str]) -> Holding | None:
     """The job with only what it could do without; None where that is nothing.
 
-    The nodes on which it has the fewest workers go first, so that what stays lies close together.
+    The usable nodes go first, and of these the ones on which it has the fewest workers, so that
+    what stays lies close together.
     """
     if holding.least is None or holding.resizing or holding.awaited:
         return None
     count = len(holding.seats) - holding.least
     if count < 1 or any(seat.leaving for seat in holding.seats):
         return None
-    return replace(holding, seats=tuple(_fewest_first(holding.seats)[:count]))
+    return replace(holding, seats=tuple(_first(holding.seats, usable)[:count]))
 
 
 def shrinks(
@@ -113,6 +141,6 @@ def _without(holding: Holding, freed: Holding) -> Holding:
     return replace(holding, seats=tuple(left))
 
 
-def _fewest_first(seats: tuple[Seat, ...]) -> list[Seat]:
+def _first(seats: Sequence[Seat], usable: Collection[str]) -> list[Seat]:
     counts = Counter(seat.node for seat in seats)
-    return sorted(seats, key=lambda seat: (counts[seat.node], seat.node))
+    return sorted(seats, key=lambda s: (s.node not in usable, counts[s.node], s.node))

@@ -74,9 +74,18 @@ def test_it_keeps_its_fewest() -> None:
 
 
 def test_the_node_with_the_fewest_of_its_workers_goes_first() -> None:
-    part = surplus(elastic("big", "node-0", "node-1", "node-1", least=2))
+    part = surplus(elastic("big", "node-0", "node-1", "node-1", least=2), ())
     assert part is not None
     assert [seat.node for seat in part.seats] == ["node-0"]
+
+
+def test_it_gives_the_workers_that_are_where_the_other_one_can_run() -> None:
+    nodes = [make.node("node-0", 1, gpu=make.H100), make.node("node-1", 1)]
+    job = elastic("big", f"node-0:{make.H100}", "node-1")
+    asks = gang(1, accelerators=(make.T4,))
+    verdict = judged(asks, make.snapshot(nodes, make.pool("pool", make.price("1"))), job)
+    (one,) = verdict.shrink
+    assert [seat.node for seat in one.freed.seats] == ["node-1"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +98,7 @@ def test_the_node_with_the_fewest_of_its_workers_goes_first() -> None:
     ],
 )
 def test_some_have_nothing_to_give(job: Holding) -> None:
-    assert surplus(job) is None
+    assert surplus(job, ()) is None
 
 
 @pytest.mark.parametrize(("priority", "want"), [(-1, {}), (0, {"big": 1}), (1, {"big": 1})])
@@ -124,7 +133,7 @@ def fewest(size: int, free: list[int], jobs: list[Holding]) -> int | None:
 
     One-GPU workers fit wherever a GPU is, so only the number counts.
     """
-    spare = sum(len(part.seats) for job in jobs if (part := surplus(job)) is not None)
+    spare = sum(len(part.seats) for job in jobs if (part := surplus(job, ())) is not None)
     missing = size - sum(free)
     return missing if 0 < missing <= spare else None
 
