@@ -134,7 +134,7 @@ e2e: install ## On the cluster: bad input, the life of jobs, what breaks them
 
 ##@ Benchmarks (benchmarks/results)
 
-.PHONY: bench-control-plane bench-trainer bench-classification bench-packing bench-completion bench-decisions
+.PHONY: bench-control-plane bench-cluster-fill bench-trainer bench-classification bench-packing bench-completion bench-decisions
 bench-decisions: setup ## Time of one placement decision as the cluster grows
 	@$(PYTHON) -m benchmarks.decisions
 
@@ -143,6 +143,9 @@ bench-completion: setup ## Completion time under our rounds, Gavel and Sia (QM_B
 
 bench-control-plane: install ## Apply to place, and 1,000 jobs beside kube-scheduler (after cluster-nodes N=500)
 	@$(PYTHON) -m benchmarks.control_plane
+
+bench-cluster-fill: install ## 4,000 jobs of one GPU and a gang of 512 beside kube-scheduler (after cluster-nodes N=500)
+	@$(PYTHON) -m benchmarks.cluster_fill
 
 bench-trainer: trainer-venv ## The step of qm_trainer beside a loop written by hand
 	@$(TRAINER_PYTHON) -m benchmarks.trainer_overhead

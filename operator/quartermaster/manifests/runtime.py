@@ -11,6 +11,7 @@ from quartermaster.units import millicores
 
 CONTRACT = "1"
 MASTER_PORT = 29400
+LOOPBACK = "127.0.0.1"
 WORKSPACE = "/workspace"
 TOKEN_DIR = "/var/run/secrets/quartermaster"  # noqa: S105 - a path, not a secret
 LAUNCH = ("python", "-m", "qm_trainer", "launch")
@@ -61,7 +62,8 @@ def environment(
         "QM_JOB_NAME": key.name,
         "QM_JOB_UID": uid,
         "PET_NPROC_PER_NODE": str(processes),
-        "PET_MASTER_ADDR": f"{key.name}-0.{key.name}",
+        # One worker has nobody to meet, and no Service that would give it a name.
+        "PET_MASTER_ADDR": f"{key.name}-0.{key.name}" if spec.trainer.workers > 1 else LOOPBACK,
         "PET_MASTER_PORT": str(MASTER_PORT),
         "PET_RDZV_BACKEND": "static",
         "PET_RDZV_ID": uid,

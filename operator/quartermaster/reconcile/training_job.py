@@ -234,12 +234,12 @@ class TrainingJobReconciler:
             if (child.suspended != stop or late) and not (child.complete or child.failed):
                 await self._world.writer.suspend_child(child, suspend=stop, workers=workers)
             return None
-        claim = volume.claim(spec, job.key, job.uid)
-        if claim is not None:
+        if (claim := volume.claim(spec, job.key, job.uid)) is not None:
             await self._world.writer.create_claim(claim)
         settings = self._world.settings
         try:
-            await self._world.writer.create(manifests.service(job.key, job.uid))
+            if spec.trainer.workers > 1:
+                await self._world.writer.create(manifests.service(job.key, job.uid))
             await self._world.writer.create(
                 manifests.job(
                     spec,

@@ -41,7 +41,7 @@ async def test_a_worker_that_lets_no_replacement_in_is_started_anew() -> None:
         it.cluster.end(it.cluster.living(1), 134)
         await running(it)
         assert it.cluster.pods[first.uid].deleting is None
-        it.cluster.clock.advance(16)
+    it.cluster.clock.advance(20)
     await it.drive()
     assert it.cluster.pods[first.uid].deleting is not None
 
