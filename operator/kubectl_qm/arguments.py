@@ -17,8 +17,8 @@ PROGRAM = "kubectl qm"
 
 EXIT_CODES = """\
 exit codes:
-  0  done; with `status NAME --watch`, the job is complete
-  1  the job failed, or what was named is not there
+  0  done; with `status NAME --watch`, the job is complete; with `plan`, all would start
+  1  the job failed, or what was named is not there; with `plan`, a job would wait
   2  the command line cannot work as it stands
   3  the cluster cannot be reached, refuses, or has no Quartermaster
   70 a fault of the plugin itself
@@ -92,6 +92,7 @@ def parser() -> Parser:
         f"  {PROGRAM} status                      every job of this namespace\n"
         f"  {PROGRAM} status digits --watch       one job, redrawn until it ends\n"
         f"  {PROGRAM} explain digits              why it waits, and what would let it start\n"
+        f"  {PROGRAM} plan -f job.yaml                would it start, where, at what price\n"
         f"  {PROGRAM} logs digits --all -f        every worker's log as it is written\n"
         f"  {PROGRAM} cost -A                     what every job has cost, and the sum\n\n"
         f"{EXIT_CODES}",
@@ -104,6 +105,7 @@ def parser() -> Parser:
     _add_status(commands)
     _add_explain(commands)
     _add_logs(commands)
+    _add_plan(commands)
     _add_cost(commands)
     _add_pools(commands)
     _add_queues(commands)
@@ -136,6 +138,32 @@ def _add_explain(commands: Commands) -> None:
     )
     explain.add_argument("name", metavar="NAME", help="a TrainingJob")
     _add_output(explain)
+
+
+def _add_plan(commands: Commands) -> None:
+    plan = _command(
+        commands,
+        "plan",
+        "what would become of jobs that are not applied yet",
+        [
+            "plan -f job.yaml               where it would start, what it would cost, or why not",
+            "plan -f job.yaml --steps 6000  with time and money to its end",
+            "plan -f a.yaml -f b.yaml       one after the other, as if applied in this order",
+            "plan -f - -o json < job.yaml   everything, for a program",
+        ],
+    )
+    plan.add_argument(
+        "-f",
+        "--filename",
+        metavar="FILE",
+        action="append",
+        required=True,
+        help="TrainingJobs in YAML or JSON, - for standard input; may be given again",
+    )
+    plan.add_argument(
+        "--steps", metavar="N", type=_above_zero, help="how many steps the jobs have, if you know"
+    )
+    _add_output(plan)
 
 
 def _add_logs(commands: Commands) -> None:
@@ -244,6 +272,13 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
+
+
+def _above_zero(text: str) -> int:
+    count = _count(text)
+    if count == 0:
+        raise argparse.ArgumentTypeError("0 is not above 0")
+    return count
 
 
 def _meant(message: str) -> str:

@@ -67,6 +67,22 @@ class Cluster(Protocol):
         """ComputeQueues, by name."""
         ...
 
+    def list_nodes(self) -> list[Json]:
+        """Every node."""
+        ...
+
+    def list_namespaces(self) -> list[Json]:
+        """Every namespace."""
+        ...
+
+    def list_every_pod(self) -> list[Json]:
+        """The pods of all namespaces, other people's too: they hold what is not free."""
+        ...
+
+    def list_operators(self) -> list[Json]:
+        """The Deployments of Quartermaster's operator."""
+        ...
+
     def stream_log(self, request: LogRequest) -> Iterator[str]:
         """Lines of the trainer container's log, without line ends, as they arrive.
 

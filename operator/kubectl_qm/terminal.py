@@ -13,7 +13,7 @@ from rich.console import Console
 from typing_extensions import override
 
 from kubectl_qm.access.connection import connect
-from kubectl_qm.commands import cost, explain, logs, pools, queues, status
+from kubectl_qm.commands import cost, explain, logs, plan, pools, queues, status
 from kubectl_qm.commands.context import Context
 from kubectl_qm.errors import Exit
 
@@ -21,6 +21,7 @@ _COMMANDS: dict[str, Callable[[Context, argparse.Namespace], Exit]] = {
     "status": status.run,
     "explain": explain.run,
     "logs": logs.run,
+    "plan": plan.run,
     "cost": cost.run,
     "pools": pools.run,
     "queues": queues.run,

@@ -164,7 +164,7 @@ def test_the_readme_begins_with_the_job_that_the_demonstration_runs() -> None:
 
 def test_the_layers_drawn_are_the_layers_kept() -> None:
     text = (ROOT / "README.md").read_text()
-    drawing = text[text.index("__main__\napp") : text.index("## Developing")]
+    drawing = text[text.index("__main__\ncommands") : text.index("## Developing")]
     kept = re.search(r"^layers = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.M | re.S)
     assert kept
     for name in re.findall(r"\w+", kept[1]):

@@ -17,6 +17,9 @@ class MemoryCluster:
     events: list[Json] = field(default_factory=list)
     pools: list[Json] = field(default_factory=list)
     queues: list[Json] = field(default_factory=list)
+    nodes: list[Json] = field(default_factory=list)
+    namespaces: list[Json] = field(default_factory=list)
+    operators: list[Json] = field(default_factory=list)
     logs: dict[str, Iterable[str]] = field(default_factory=dict)
     """By pod; the life before the last restart under `POD/previous`."""
     refusal: CommandError | None = None
@@ -57,6 +60,22 @@ class MemoryCluster:
     def list_queues(self) -> list[Json]:
         self._refuse()
         return sorted(self.queues, key=lambda queue: str(queue["metadata"]["name"]))
+
+    def list_nodes(self) -> list[Json]:
+        self._refuse("list_nodes")
+        return list(self.nodes)
+
+    def list_namespaces(self) -> list[Json]:
+        self._refuse("list_namespaces")
+        return list(self.namespaces)
+
+    def list_every_pod(self) -> list[Json]:
+        self._refuse("list_every_pod")
+        return list(self.pods)
+
+    def list_operators(self) -> list[Json]:
+        self._refuse("list_operators")
+        return list(self.operators)
 
     def stream_log(self, request: LogRequest) -> Iterator[str]:
         self._refuse()

@@ -55,6 +55,23 @@ class KubernetesCluster:
         """ComputeQueues."""
         return self._server.items(f"/apis/{API_VERSION}/{COMPUTE_QUEUES}")
 
+    def list_nodes(self) -> list[Json]:
+        """Nodes."""
+        return self._server.items("/api/v1/nodes")
+
+    def list_namespaces(self) -> list[Json]:
+        """Namespaces."""
+        return self._server.items("/api/v1/namespaces")
+
+    def list_every_pod(self) -> list[Json]:
+        """The pods of all namespaces."""
+        return self._server.items("/api/v1/pods")
+
+    def list_operators(self) -> list[Json]:
+        """Deployments with the chart's label."""
+        selector = {"labelSelector": "app.kubernetes.io/name=quartermaster"}
+        return self._server.items("/apis/apps/v1/deployments", selector)
+
     def stream_log(self, request: LogRequest) -> Iterator[str]:
         """Lines of the trainer container's log as they arrive."""
         query: dict[str, str | int] = {"container": TRAINER_CONTAINER}

@@ -8,29 +8,26 @@ earlier ones stands on the objects: places on pods, and on a job that it was sto
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from quartermaster.api import meta
-from quartermaster.api.record import JobRecord
-from quartermaster.api.training_job_status import Profile
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue.admit import Scene, Verdict, admit
 from quartermaster.decide.queue.room import loaded
-from quartermaster.decide.queue.share import measure, past_of
-from quartermaster.decide.queue.tree import ledger_of, tree_of
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Assignment, Decision, Placed, Refusal, Waiting
 from quartermaster.domain.queue import Resize, Stopped
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.workload import Gang
 from quartermaster.errors import ClusterError
-from quartermaster.reconcile.demand import gang_of, holdings, kept_places, per_worker, size_of
+from quartermaster.reconcile.demand import kept_places, per_worker
 from quartermaster.reconcile.elastic.rounds import ElasticRounds
 from quartermaster.reconcile.ports import Clock, Telemetry, View, Writer
-from quartermaster.reconcile.profile.measured import borrowed, mark
+from quartermaster.reconcile.scene import Moment, ended_jobs, known_profile, scene_of, waiting_gangs
 from quartermaster.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -124,7 +121,7 @@ class PlacementCycle:
     async def once(self) -> None:
         """One cycle: decide on all, while the gates of those decided on come off."""
         self._forget_the_gone()
-        waiting = self._waiting()
+        waiting = waiting_gangs(self._view, self._trainer_image)
         if not waiting:
             self._promises.clear()
             await self._resize_running()
@@ -149,8 +146,10 @@ class PlacementCycle:
 
     async def _resize_running(self) -> None:
         """Room that nobody waits for goes to elastic jobs."""
-        ended = [job for job in self._view.jobs() if job.finished and job.status.profile]
-        await self._rounds.once(self._snapshot(), lambda job: self._known(job, ended))
+        ended = ended_jobs(self._view)
+        image = self._trainer_image
+        known = partial(known_profile, ended=ended, trainer_image=image)
+        await self._rounds.once(self._snapshot(), known)
 
     def _timed(self, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
         while True:
@@ -166,19 +165,8 @@ class PlacementCycle:
         """Everything that this cycle is decided from, at one moment."""
         now, snapshot = self._clock.now(), self._snapshot()
         places = {uid: promise.node for uid, promise in self._promises.items()}
-        held, tree = holdings(self._view, places, now), tree_of(self._view.queues())
-        return Scene(
-            snapshot=snapshot,
-            waiting=waiting,
-            holdings=held,
-            tree=tree,
-            hardware=self._hardware,
-            past=past_of(ledger_of(tree, held), measure(snapshot), self._half_life_s, now),
-            namespaces={
-                name: self._view.namespace_labels(name)
-                for name in {gang.key.namespace for gang in waiting}
-            },
-        )
+        at = Moment(now, self._half_life_s, self._hardware, places)
+        return scene_of(self._view, snapshot, waiting, at)
 
     async def _stop_others(self, verdict: Verdict) -> None:
         """Note on each victim that it has to stop; its own pass stops its workers.
@@ -219,25 +207,6 @@ class PlacementCycle:
             logger.info("%s: %s", job.key, why)
             self._telemetry.resized("shrinks")
             self._changed(job.uid)
-
-    def _waiting(self) -> list[Gang]:
-        gangs: list[Gang] = []
-        ended = [job for job in self._view.jobs() if job.finished and job.status.profile]
-        for uid in list(self._view.gated()):
-            job = self._view.job(uid)
-            if job is None:
-                continue
-            size = size_of(job, self._view)
-            gang = gang_of(job, self._view.workers(uid), self._known(job, ended), size)
-            if gang is not None:
-                gangs.append(gang)
-        return gangs
-
-    def _known(self, job: JobRecord, ended: Sequence[JobRecord]) -> Profile | None:
-        """The profile of the job's steps: its own, or that of an ended job of equal steps."""
-        if job.status.profile is not None or job.spec is None or not ended:
-            return job.status.profile
-        return borrowed(job, mark(job.spec, self._trainer_image), ended)
 
     def _snapshot(self) -> Snapshot:
         """What the cache shows, and what has been promised since."""

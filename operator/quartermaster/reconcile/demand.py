@@ -76,6 +76,19 @@ def gang_of(
     )
 
 
+def new_gang(job: JobRecord, known: Profile | None = None) -> Gang | None:
+    """The gang of a job of which no pod is there yet; None where it asks for no place.
+
+    Args:
+        job: A job that has just been, or is yet to be, applied.
+        known: What is known of its steps from an earlier run.
+    """
+    spec = job.spec
+    if spec is None or spec.suspend or spec.managed_by is not None:
+        return None
+    return whole_gang(job, spec, known)
+
+
 def whole_gang(job: JobRecord, spec: TrainingJobSpec, known: Profile | None) -> Gang:
     """All workers that the job may have.
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from kubectl_qm.arguments import parse
-from kubectl_qm.commands import cost, explain, logs, pools, queues, status
+from kubectl_qm.commands import cost, explain, logs, plan, pools, queues, status
 from kubectl_qm.commands.context import Context
 from kubectl_qm.terminal import QuietConsole
 from tests.support.qm_cluster import MemoryCluster
@@ -19,6 +19,7 @@ COMMANDS: dict[str, Callable[[Context, argparse.Namespace], int]] = {
     "cost": cost.run,
     "explain": explain.run,
     "logs": logs.run,
+    "plan": plan.run,
     "pools": pools.run,
     "queues": queues.run,
     "status": status.run,
@@ -37,6 +38,7 @@ class Screen:
     on_sleep: Callable[[], None] = lambda: None
     out: str = ""
     err: str = ""
+    code: int = -1
 
     def run(self, *words: str) -> int:
         parsed = parse(words)
@@ -51,7 +53,8 @@ class Screen:
             output=parsed.output,
         )
         try:
-            return COMMANDS[parsed.command](context, parsed)
+            self.code = COMMANDS[parsed.command](context, parsed)
+            return self.code
         finally:
             self.out, self.err = written(out), written(err)
 

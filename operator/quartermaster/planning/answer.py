@@ -1,0 +1,115 @@
+"""Plans of several jobs at once, and what is known of each job's length."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+from quartermaster.api.record import JobRecord
+from quartermaster.api.training_job_status import Profile
+from quartermaster.decide.queue.admit import Scene
+from quartermaster.domain.decision import Refusal, Waiting
+from quartermaster.domain.workload import Gang
+from quartermaster.errors import SpecError
+from quartermaster.manifests import runtime
+from quartermaster.simulate.plan import Outcome, Planned, plan
+
+_MISTAKES = frozenset({Refusal.NO_SUCH_QUEUE, Refusal.NO_SUCH_POOL})
+"""Refusals that only another document cures: no plan, but a fault of this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How many steps a job has."""
+
+    steps: int
+    """[count]"""
+    told_by: str
+    """Who says so: the name of an earlier job, or empty for the one who asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What would become of the jobs."""
+
+    jobs: tuple[Planned, ...]
+    """In the order of the files."""
+    lengths: Mapping[str, Length] = field(default_factory=dict)
+    """By uid; absent where it is unknown."""
+    idle: tuple[tuple[JobRecord, str], ...] = ()
+    """Jobs that would ask for no place, and why."""
+    remarks: tuple[str, ...] = ()
+    """What the plan rests on beside the cluster."""
+
+    @property
+    def all_start(self) -> bool:
+        """Whether each job would start, be it after others have made room."""
+        return not self.idle and all(one.outcome is not Outcome.WAITS for one in self.jobs)
+
+
+def answer(
+    scene: Scene,
+    asked: Sequence[tuple[JobRecord, Gang | None]],
+    lengths: Mapping[str, Length],
+    remarks: Sequence[str] = (),
+) -> Answer:
+    """Plan the jobs together, as if they were applied one right after the other.
+
+    Raises:
+        SpecError: A job names a queue or a pool that is not there.
+    """
+    gangs = [gang for _, gang in asked if gang is not None]
+    planned = {one.gang.uid: one for one in plan(scene, gangs)}
+    for one in planned.values():
+        if isinstance(one.decision, Waiting) and one.decision.refusal in _MISTAKES:
+            raise SpecError(f"{one.gang.key}: {one.decision.message}")
+    return Answer(
+        jobs=tuple(planned[gang.uid] for gang in gangs),
+        lengths=lengths,
+        idle=tuple((job, _why_idle(job)) for job, gang in asked if gang is None),
+        remarks=tuple(remarks),
+    )
+
+
+def _why_idle(job: JobRecord) -> str:
+    if job.spec is not None and job.spec.managed_by is not None:
+        return f"spec.managedBy is {job.spec.managed_by}: Quartermaster leaves this job to it"
+    return "spec.suspend is true: it asks for no place until that is false"
+
+
+def refuse_twins(jobs: Sequence[JobRecord], there: Mapping[str, str]) -> None:
+    """Refuse jobs whose name is taken: to apply them would change those, not make new ones.
+
+    Args:
+        jobs: Who is to be planned.
+        there: The jobs that there are, `NAMESPACE/NAME`, and what each does.
+
+    Raises:
+        SpecError: One is there.
+    """
+    for job in jobs:
+        state = there.get(str(job.key))
+        if state is not None:
+            raise SpecError(f"{job.key} is there already and {state}: plan it under another name")
+
+
+def length_of(job: JobRecord, known: Profile | None, others: Sequence[JobRecord]) -> Length | None:
+    """How many steps a job has, by the ended job of equal steps that its profile comes from.
+
+    An epoch has the fewer steps the more processes share it; the last step of an epoch, which may
+    be a small one, makes this right to a step an epoch.
+    """
+    if known is None or not known.from_job or job.spec is None:
+        return None
+    other = next(
+        (o for o in others if o.key == replace(job.key, name=known.from_job) and o.spec), None
+    )
+    if other is None or other.spec is None or other.status.progress is None:
+        return None
+    processes = [
+        spec.trainer.workers * runtime.processes_per_worker(spec) for spec in (other.spec, job.spec)
+    ]
+    total = other.status.progress.total_steps
+    if not total or not all(processes):
+        return None
+    an_epoch = ceil(total / other.spec.trainer.epochs * processes[0] / processes[1])
+    return Length(an_epoch * job.spec.trainer.epochs, known.from_job)
