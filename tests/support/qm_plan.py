@@ -58,7 +58,7 @@ def running(name: str, places: list[str], *, queue: str = "", **spec: Any) -> li
 
 
 def cluster() -> MemoryCluster:
-    """One node of eight A100, two of four T4; `research` runs on all T4, half of them borrowed."""
+    """One node of eight A100, two of four T4; `research` has six T4, two of them borrowed."""
     nodes = [
         node("a100-0", "p4d.24xlarge", A100, 8, "us-east-1b"),
         node("t4-0", "g4dn.12xlarge", T4, 4),
@@ -82,7 +82,7 @@ def cluster() -> MemoryCluster:
         for name in ("product", "research")
     ]
     first, *first_pods = running("large", ["t4-0", "t4-0"], queue="research")
-    second, *second_pods = running("small", ["t4-1", "t4-1"], queue="research")
+    second, *second_pods = running("small", ["t4-1"], queue="research")
     found = MemoryCluster(
         jobs=[first, second],
         pods=[*first_pods, *second_pods],

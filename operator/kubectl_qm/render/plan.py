@@ -10,7 +10,7 @@ from kubectl_qm.render.job import heading
 from kubectl_qm.render.look import BAD, CARE, DIM, GOOD, STRONG, Look
 from kubectl_qm.render.table import Column, table
 from kubectl_qm.views import Rejected
-from quartermaster.domain.decision import Placed, Waiting
+from quartermaster.domain.decision import Placed
 from quartermaster.planning import report
 from quartermaster.planning.answer import Answer
 from quartermaster.simulate.plan import Loss, Outcome, Planned
@@ -51,17 +51,12 @@ def _job(one: Planned, answer: Answer, look: Look) -> Iterator[RenderableType]:
         yield from _section("Where", [decision.reason, f"on {report.where(decision)}"])
         yield from _section("Time and money", report.facts(one, answer))
     else:
-        yield from _section("Why", _why(one, decision, answer))
+        yield from _section("Why", [f"{decision.refusal}: {decision.message}"])
     if one.losses:
         yield from (Text(), heading("Would be stopped for it"), _losses(one.losses, look))
     if decision.rejected:
         rejected = [Rejected(each.candidate, each.reason) for each in decision.rejected]
         yield from (Text(), heading("Weighed and not chosen"), rejected_table(rejected, look))
-
-
-def _why(one: Planned, decision: Waiting, answer: Answer) -> Iterator[str]:
-    yield f"{decision.refusal}: {decision.message}"
-    yield from report.facts(one, answer)
 
 
 def _title(name: str, state: tuple[str, str, str, str], look: Look) -> Text:

@@ -7,6 +7,8 @@ from typing import NoReturn
 from typing_extensions import override
 
 from quartermaster import __version__
+from quartermaster.planning.trace_file import LONGEST_S
+from quartermaster.simulate.trace.job import Terms
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,6 +37,7 @@ def parser() -> Parser:
     )
     again.add_argument("file", type=Path, help="the saved JSON; - for standard input")
     _add_plan(commands)
+    _add_simulate(commands)
     return whole
 
 
@@ -58,6 +61,63 @@ def _add_plan(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--steps", metavar="N", type=count, help="how many steps the jobs have, if you know"
     )
     plan.add_argument("-o", "--output", choices=["json"], default="", help="for programs")
+
+
+def _add_simulate(commands: "argparse._SubParsersAction[Parser]") -> None:
+    simulate = commands.add_parser(
+        "simulate",
+        help="run a trace of jobs through the queues and the placement, without a cluster",
+        description="Simulates a trace of jobs, event by event. Whoever waits is judged by the "
+        "operator's own code whenever something changes; decisions take no time, and there is no "
+        "chance in it: the same input has the same output.",
+        epilog="The trace is CSV with a header: name, submit_seconds, duration_seconds, workers, "
+        "gpus_per_worker, gpu_models (separated by |), queue, priority. "
+        "exit codes: 0 every job had a place, 1 one never had, 2 the input is wrong",
+    )
+    simulate.add_argument("trace", metavar="TRACE", type=Path, help="CSV; - for stdin")
+    simulate.add_argument(
+        "--cluster",
+        metavar="FILE",
+        type=Path,
+        required=True,
+        help="a saved cycle (JSON), whose jobs are taken away, or nodeGroups in YAML",
+    )
+    simulate.add_argument(
+        "--queues", metavar="FILE", type=Path, help="ComputeQueues in YAML, in place of the cycle's"
+    )
+    told = Terms()
+    for name, default, words in (
+        ("stop", told.stop_s, "a stopped job holds its places so long, to save"),
+        ("restart", told.restart_s, "a job that was stopped needs so long to go on"),
+        ("checkpoint", told.checkpoint_s, "time between checkpoints"),
+        ("half-life", told.half_life_s, "what a queue used so long ago counts half; 0 is off"),
+    ):
+        simulate.add_argument(
+            f"--{name}-seconds",
+            metavar="S",
+            type=seconds,
+            default=default,
+            help=f"{words} (default: {default:g})",
+        )
+    simulate.add_argument(
+        "--ends-unknown",
+        action="store_true",
+        help="running jobs do not report when they end: only deadlines are known",
+    )
+    simulate.add_argument(
+        "-o", "--output", choices=["table", "json", "csv"], default="table", help="default: table"
+    )
+
+
+def seconds(text: str) -> float:
+    """A time from 0 [s]."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0")
+    return value
 
 
 def count(text: str) -> int:

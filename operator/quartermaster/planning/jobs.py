@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from quartermaster.api import meta
 from quartermaster.api.record import JobRecord, parse
 from quartermaster.api.training_job import KIND, NAME_RULE, TrainingJobSpec
 from quartermaster.errors import SpecError
+from quartermaster.planning.yaml_file import documents
 
 UID_PREFIX = "planned-"
 """No object of a cluster has such a uid."""
@@ -46,12 +46,9 @@ def read_jobs(files: Iterable[tuple[str, str]], namespace: str, now: datetime) -
 
 def _documents(source: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The TrainingJobs among the documents, each with where it stands."""
-    try:
-        documents = list(yaml.safe_load_all(text))
-    except yaml.YAMLError as error:
-        raise SpecError(f"{source}: not YAML: {_fault(error)}") from error
-    for number, document in enumerate(documents, 1):
-        where = source if len(documents) == 1 else f"{source}: document {number}"
+    found = documents(source, text)
+    for number, document in enumerate(found, 1):
+        where = source if len(found) == 1 else f"{source}: document {number}"
         if document is None:
             continue
         if not isinstance(document, Mapping) or "kind" not in document:
@@ -96,9 +93,3 @@ def _first(error: ValidationError) -> str:
     path = ".".join(["spec", *(str(part) for part in faults[0]["loc"])])
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return f"{path}: {str(faults[0]['msg']).removeprefix('Value error, ')}{more}"
-
-
-def _fault(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return " ".join(str(error).split())

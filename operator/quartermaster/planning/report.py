@@ -49,11 +49,9 @@ def where(placed: Placed) -> str:
 
 
 def facts(one: Planned, answer: Answer) -> Iterator[str]:
-    """Time and money, as far as they are known; what a step takes is in the reason."""
+    """Time and money, as far as they are known; the rest is in the reason."""
     decision, rate = one.decision, one.usd_per_hour
     if isinstance(decision, Waiting):
-        if one.start_s is not None:
-            yield f"nodes are kept for it: starts in about {duration(one.start_s)}"
         return
     yield "costs an unknown price" if rate is None else f"costs {usd(rate)} USD/h"
     length = answer.lengths.get(one.gang.uid)

@@ -8,7 +8,7 @@ earlier ones stands on the objects: places on pods, and on a job that it was sto
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial

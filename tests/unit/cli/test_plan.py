@@ -14,16 +14,20 @@ from tests.unit.cli.conftest import Screen
 from tests.unit.cli.test_golden import check
 
 ONLY_A100 = f"  placement: {{accelerators: [{make.A100}]}}\n"
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "examples/planned-jobs.yaml"
+GUIDE = ROOT / "docs/guides/plan.md"
 SCENES = {
     "starts": make.job(more=make.COSTS),
-    "makes-room": make.job(more="  placement: {accelerators: [Tesla-T4]}\n"),
+    "makes-room": make.job(workers=4, more="  placement: {accelerators: [Tesla-T4]}\n"),
     "waits": make.job(queue="research", workers=12),
     "several": "---\n".join(
         [make.job("one", workers=5), make.job("two", workers=5, more=ONLY_A100)]
     ),
+    "example": EXAMPLE.read_text(),
     "suspended": make.job(more="  suspend: true\n"),
 }
-CODES = {"starts": 0, "makes-room": 0, "waits": 1, "several": 1, "suspended": 1}
+CODES = {"starts": 0, "makes-room": 0, "waits": 1, "several": 1, "example": 0, "suspended": 1}
 
 
 def planned(tmp_path: Path, text: str, *words: str, screen: Screen | None = None) -> Screen:
@@ -41,6 +45,11 @@ def test_the_screen_shows_what_would_become_of_the_jobs(tmp_path: Path, scene: s
     assert screen.code == CODES[scene]
     assert screen.err == ""
     assert all(len(line) <= 110 and line == line.rstrip() for line in screen.out.splitlines())
+
+
+def test_the_guide_shows_what_the_example_gives(tmp_path: Path) -> None:
+    screen = planned(tmp_path, EXAMPLE.read_text(), "--steps", "6000")
+    assert screen.out in GUIDE.read_text()
 
 
 @pytest.mark.parametrize("scene", ["starts", "makes-room", "waits"])
