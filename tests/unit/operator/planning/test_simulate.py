@@ -61,6 +61,16 @@ def test_a_saved_cycle_is_an_empty_cluster_with_its_queues(tmp_path: Path) -> No
     }
 
 
+def test_a_trace_runs_on_a_saved_cycle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = next(path for path in SCENES if path.stem == "what-was-borrowed-is-taken-back")
+    cycle, trace = tmp_path / "cycle.json", tmp_path / "t.csv"
+    cycle.write_bytes(scene.write(scene_of(yaml.safe_load(path.read_text()))))
+    # All sixteen GPUs are held in the cycle; here they are free.
+    trace.write_text(f"{HEAD},memory\na,0,60,16,1,,research,0,1Gi\n")
+    assert main(["simulate", str(trace), "--cluster", str(cycle), "-o", "csv"]) == 0
+    assert ",Complete,0.0,0.0,0.0,60.0,60.0,960.0," in capsys.readouterr().out
+
+
 def test_a_group_of_nodes_is_what_the_catalogue_and_the_file_say() -> None:
     text = (
         b"nodeGroups: [{name: a, count: 11, instanceType: g4dn.12xlarge, capacityType: Spot, "
