@@ -106,7 +106,8 @@ class _Round:
         """What is held soon, with what was promised to those who wait for others to stop."""
         self._kept = Ledger(scene.tree)
         """That, and what is kept for the first of each tree that waits for quota."""
-        self._quota_heads: set[str] = set()
+        self._quota_heads: dict[str, str] = {}
+        """By tree: the queue of the first that waits for quota."""
         self._refused: dict[tuple[object, ...], Waiting] = {}
         for holding in scene.holdings:
             self._charge(holding.queue, holding.gpus_by_model(), self._held)
@@ -257,7 +258,9 @@ class _Round:
 
         def has(model: str, gpus: int) -> bool:
             kept = self._kept.available(queue, model) >= gpus
-            sure = self.promised.within(queue, model, gpus)
+            # The first that waits can have what its own queue is sure of, nobody else's.
+            behind = queue in self._quota_heads.values()
+            sure = not behind and self.promised.within(queue, model, gpus)
             promised = self.promised.available(queue, model) >= gpus
             return ledger.available(queue, model) >= gpus and promised and (kept or sure)
 
@@ -380,7 +383,7 @@ class _Round:
         root = self._scene.tree.path(queue)[0]
         passed = waiting.refusal is not Refusal.QUOTA_USED or root in self._quota_heads
         if not passed and self._could_start(gang):
-            self._quota_heads.add(root)
+            self._quota_heads[root] = queue
             need = gang.size * gang.per_worker.gpus
             best = max(short, key=lambda model: self._kept.available(queue, model))
             self._charge(queue, {best: need}, self._kept)

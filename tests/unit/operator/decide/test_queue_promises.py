@@ -61,3 +61,29 @@ def test_a_promise_whose_node_is_gone_is_decided_anew() -> None:
 def test_a_promise_that_the_quota_does_not_cover_any_more_waits() -> None:
     found = places([stopped("a", "first", "dear")], gang("first"), t4=0, h100=0)
     assert found == {"first": "QuotaTooSmall"}
+
+
+def quota_round(*queues: Any, **wants: tuple[str, int]) -> dict[str, str]:
+    """One T4 of four is held in queue `lab`; who is placed of those who want, oldest first."""
+    held = [holding("runs", "lab", {"node": 1})]
+    cluster = occupied(make.snapshot([make.node("node", 8)], make.pool("pool", PRICES[0])), held)
+    waiting = [
+        make.gang(size, name=name, queue=told, created=make.after(number))
+        for number, (name, (told, size)) in enumerate(wants.items())
+    ]
+    verdicts = admit(Scene(cluster, waiting, held, tree_of(queues)))
+    return {
+        v.gang.key.name: "Placed" if isinstance(v.decision, Placed) else v.decision.refusal.value
+        for v in verdicts
+    }
+
+
+def test_the_first_that_waits_for_quota_is_not_overtaken_in_its_own_queue() -> None:
+    found = quota_round(queue("lab", t4=4), large=("lab", 4), small=("lab", 1))
+    assert found == {"large": "QuotaUsed", "small": "QuotaUsed"}
+
+
+def test_what_another_queue_is_sure_of_is_not_kept_for_it() -> None:
+    queues = queue("root"), queue("lab", "root", t4=4), queue("other", "root", t4=1)
+    found = quota_round(*queues, large=("lab", 5), small=("other", 1))
+    assert found == {"large": "QuotaUsed", "small": "Placed"}
