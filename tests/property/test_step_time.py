@@ -57,6 +57,7 @@ def shapes(draw: st.DrawFn) -> Shape:
         nodes=draw(st.integers(1, 64)),
         linked=draw(st.booleans()),
         network_bandwidth=draw(speeds),
+        network_latency=draw(st.sampled_from([0.0, 1e-6, 1e-3])),
     )
 
 
@@ -184,6 +185,46 @@ def test_a_measured_step_is_what_it_was_measured_as(
     before, after = shares(known(profile, gpu, shape)), shares(step)
     if not seen.alone:
         assert after == pytest.approx(before)
+
+
+@law
+@given(profiles(), accelerators(), shapes(), seconds, factors, st.floats(0.0, 1e-2))
+def test_what_was_measured_nearby_is_never_faster_far_away(
+    profile: JobProfile,
+    gpu: Accelerator,
+    shape: Shape,
+    took: float,
+    narrower: float,
+    later: float,
+) -> None:
+    assert shape.network_bandwidth is not None
+    seen = Measured(
+        gpu.name,
+        shape.per_node,
+        shape.nodes,
+        took,
+        network_bandwidth=shape.network_bandwidth,
+        network_latency=shape.network_latency,
+    )
+    known_job = replace(profile, measured=(seen,))
+    near = known(known_job, gpu, shape)
+    far = replace(
+        shape,
+        network_bandwidth=shape.network_bandwidth / narrower,
+        network_latency=shape.network_latency + later,
+    )
+    assert near.total == pytest.approx(took)
+    assert no_longer(near, known(known_job, gpu, far))
+
+
+def test_a_step_that_was_measured_in_a_rack_takes_longer_across_racks() -> None:
+    """Five times narrower, and nothing but communication: five times as long."""
+    profile = gpus.profile(flops_per_sample=1.0, traffic_per_sample=0, tensors=0)
+    calibration = DECLARED.having(hop_seconds=0.0)
+    seen = Measured(gpus.T4.name, 1, 2, 3.0, network_bandwidth=100e9 / 8)
+    job = replace(profile, measured=(seen,))
+    far = known(job, gpus.T4, Shape(1, 2, network_bandwidth=20e9 / 8), calibration)
+    assert far.total == pytest.approx(15.0, rel=1e-3)
 
 
 @law

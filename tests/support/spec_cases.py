@@ -257,6 +257,76 @@ _TABLE: tuple[tuple[str, str, tuple[object, ...], tuple[object, ...]], ...] = (
     ("pool", "spec.topologyLevels", ([], ["rack"]), (["a b"], [""], ["a"] * 9)),
     (
         "pool",
+        "spec",
+        (
+            {"topologyLevels": ["a.b/zone", "a.b/rack"], "topologyLinks": []},
+            {"topologyLinks": [{"level": "kubernetes.io/hostname", "gigabitsPerSecond": 1}]},
+            {
+                "topologyLevels": ["a.b/zone", "a.b/rack"],
+                "topologyLinks": [
+                    {"level": "kubernetes.io/hostname", "gigabitsPerSecond": 400},
+                    {"level": "a.b/rack", "gigabitsPerSecond": 100, "latencyMicroseconds": 0},
+                    {"level": "a.b/zone", "gigabitsPerSecond": 100, "latencyMicroseconds": 9},
+                ],
+            },
+            {
+                "topologyLevels": [f"l{n}" for n in range(8)],
+                "topologyLinks": [
+                    {"level": level, "gigabitsPerSecond": 1_000_000}
+                    for level in (*(f"l{n}" for n in range(8)), "kubernetes.io/hostname")
+                ],
+            },
+        ),
+        (
+            {"topologyLinks": [{"level": "rack", "gigabitsPerSecond": 1}]},
+            {
+                "topologyLevels": ["zone", "rack"],
+                "topologyLinks": [
+                    {"level": "zone", "gigabitsPerSecond": 100},
+                    {"level": "rack", "gigabitsPerSecond": 99},
+                ],
+            },
+            {
+                "topologyLevels": ["zone", "rack"],
+                "topologyLinks": [
+                    {"level": "rack", "gigabitsPerSecond": 99, "latencyMicroseconds": 9},
+                    {"level": "zone", "gigabitsPerSecond": 9, "latencyMicroseconds": 8},
+                ],
+            },
+            {
+                "topologyLevels": ["rack"],
+                "topologyLinks": [
+                    {"level": "kubernetes.io/hostname", "gigabitsPerSecond": 9},
+                    {"level": "rack", "gigabitsPerSecond": 10},
+                ],
+            },
+        ),
+    ),
+    (
+        "pool",
+        "spec.topologyLinks",
+        ([],),
+        (
+            [{}],
+            [{"level": "kubernetes.io/hostname"}],
+            [{"gigabitsPerSecond": 1}],
+            [{"level": "kubernetes.io/hostname", "gigabitsPerSecond": 0}],
+            [{"level": "kubernetes.io/hostname", "gigabitsPerSecond": -1}],
+            [{"level": "kubernetes.io/hostname", "gigabitsPerSecond": 0.5}],
+            [{"level": "kubernetes.io/hostname", "gigabitsPerSecond": "10"}],
+            [{"level": "kubernetes.io/hostname", "gigabitsPerSecond": 1_000_001}],
+            [
+                {
+                    "level": "kubernetes.io/hostname",
+                    "gigabitsPerSecond": 1,
+                    "latencyMicroseconds": -1,
+                }
+            ],
+            [{"level": "kubernetes.io/hostname", "gigabitsPerSecond": 1}] * 2,
+        ),
+    ),
+    (
+        "pool",
         "spec.prices",
         (
             [],

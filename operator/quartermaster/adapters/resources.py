@@ -8,9 +8,14 @@ from pydantic import ValidationError
 
 from quartermaster.adapters.cache import Document
 from quartermaster.api import meta
-from quartermaster.api.compute_pool import ComputePoolSpec, Price, TolerationOperator
+from quartermaster.api.compute_pool import (
+    ComputePoolSpec,
+    Price,
+    TolerationOperator,
+    TopologyLink,
+)
 from quartermaster.api.compute_queue import ComputeQueueSpec, QueueHistory
-from quartermaster.domain.cluster import Pool, PriceRow, Toleration
+from quartermaster.domain.cluster import Link, Pool, PriceRow, Toleration
 from quartermaster.domain.queue import History, Queue, Reclaim, WithinQueue
 
 
@@ -43,6 +48,7 @@ def _pool(name: str, spec: ComputePoolSpec) -> Pool:
         name=name,
         selector=spec.node_selector,
         topology_levels=tuple(spec.topology_levels),
+        links=tuple(_link(link) for link in spec.topology_links),
         prices=tuple(_price(row) for row in spec.prices),
         price_source=spec.price_source,
         tolerations=tuple(
@@ -50,6 +56,11 @@ def _pool(name: str, spec: ComputePoolSpec) -> Pool:
             for t in spec.tolerations
         ),
     )
+
+
+def _link(told: TopologyLink) -> Link:
+    bandwidth = told.gigabits_per_second * 1e9 / 8
+    return Link(told.level, bandwidth, told.latency_microseconds / 1e6)
 
 
 def _price(row: Price) -> PriceRow:

@@ -1,14 +1,16 @@
 """ComputePool: a kind of capacity, its price and its topology."""
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from quartermaster.api.base import ApiModel, LabelKey, LabelValue, MapList, Money
-from quartermaster.api.rule import Rule
+from quartermaster.api.rule import Keeps, Rule
 from quartermaster.api.training_job import CapacityType
 from quartermaster.api.training_job_status import Condition
+from quartermaster.domain.cluster import NODE_LEVEL
 
 KIND = "ComputePool"
 PLURAL = "computepools"
@@ -67,8 +69,62 @@ class Toleration(ApiModel):
     """The taint's value, for `Equal`."""
 
 
+class TopologyLink(ApiModel):
+    """What joins the domains of one topology level."""
+
+    level: LabelKey
+    """The level whose domains it joins: one of `topologyLevels`, or `kubernetes.io/hostname`.
+
+    The latter is each node's own link, in place of its machine type's network card."""
+    gigabits_per_second: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+    """For each node, one direction, while all nodes send [Gbit/s].
+
+    Where uplinks are shared, it is the uplinks' speed by the number of nodes below them."""
+    latency_microseconds: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 0
+    """What crossing it adds to a message's way, one direction [us]."""
+
+
+def _outside_in(spec: "ComputePoolSpec") -> list[TopologyLink]:
+    """The links of known levels, the widest first; the nodes' own last."""
+    order = [level for level in spec.topology_levels if level != NODE_LEVEL]
+    links = [link for link in spec.topology_links if link.level in {*order, NODE_LEVEL}]
+    return sorted(links, key=lambda link: [*order, NODE_LEVEL].index(link.level))
+
+
+LEVELS_THAT_ARE = Rule(
+    message="a topology link's level must be one of spec.topologyLevels, "
+    f"or {NODE_LEVEL} for the nodes' own links",
+    holds=lambda spec: len(_outside_in(spec)) == len(spec.topology_links),
+    cel="!has(self.topologyLinks) || self.topologyLinks.all(link, "
+    f"link.level == '{NODE_LEVEL}' || link.level in self.topologyLevels)",
+)
+NARROWER_IS_FASTER = Rule(
+    message="a topology link cannot be slower than a wider level's, which is reached through it: "
+    "name spec.topologyLevels the widest first, and give each link at least the speed around it",
+    holds=lambda spec: all(
+        inner.gigabits_per_second >= outer.gigabits_per_second
+        and inner.latency_microseconds <= outer.latency_microseconds
+        for outer, inner in pairwise(_outside_in(spec))
+    ),
+    cel="!has(self.topologyLinks) || self.topologyLinks.all(outer, self.topologyLinks.all(inner, "
+    "outer.level == inner.level"
+    f" || outer.level == '{NODE_LEVEL}'"
+    f" || (inner.level != '{NODE_LEVEL}'"
+    " && self.topologyLevels.indexOf(inner.level) < self.topologyLevels.indexOf(outer.level))"
+    " || (inner.gigabitsPerSecond >= outer.gigabitsPerSecond"
+    " && inner.latencyMicroseconds <= outer.latencyMicroseconds)))",
+)
+ONE_LINK_A_LEVEL = Rule(
+    message="a topology level has two links",
+    # The API server tells it from the list's map key.
+    holds=lambda links: len({link.level for link in links}) == len(links),
+)
+
+
 class ComputePoolSpec(ApiModel):
     """Which nodes, what they cost, how they are wired."""
+
+    RULES: ClassVar = (LEVELS_THAT_ARE, NARROWER_IS_FASTER)
 
     node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] = Field(
         default_factory=dict
@@ -80,6 +136,12 @@ class ComputePoolSpec(ApiModel):
         default_factory=lambda: ["topology.kubernetes.io/region", "topology.kubernetes.io/zone"]
     )
     """Node labels that name topology domains, the widest first."""
+    topology_links: Annotated[
+        list[TopologyLink], Field(max_length=9), MapList("level"), Keeps(ONE_LINK_A_LEVEL)
+    ] = Field(default_factory=list)
+    """How fast the domains of these levels are joined, so that places are weighed by it.
+
+    A level that is not named slows nobody down: what is then known is each node's network card."""
     tolerations: Annotated[list[Toleration], Field(max_length=16)] = Field(default_factory=list)
     """Taints of the nodes that jobs placed here may pass, so that users need not know of them."""
     prices: Annotated[list[Price], Field(max_length=256)] = Field(default_factory=list)

@@ -218,6 +218,12 @@ class Profile(ApiModel):
     """That trained together when it was measured [count]."""
     nodes: Annotated[int, Field(ge=0)] | None = None
     """On which they lay [count]."""
+    network_gigabits_per_second: Decimal9 | None = None
+    """Of the slowest link between these nodes, for each node, one direction [Gbit/s].
+
+    Absent on one node, and where a link is not known."""
+    network_latency_microseconds: Decimal9 | None = None
+    """What the way between two of these nodes adds by their pools [us]."""
     precision: NumberFormat | None = None
     """What was multiplied in."""
     accelerator: Annotated[str, Field(max_length=256)] = ""

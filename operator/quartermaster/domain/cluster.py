@@ -8,6 +8,8 @@ from fractions import Fraction
 from quartermaster.domain.resources import NOTHING, Resources
 
 UNKNOWN = "Unknown"
+NODE_LEVEL = "kubernetes.io/hostname"
+"""The innermost topology level: every node is a domain of it."""
 
 
 class Capacity(StrEnum):
@@ -81,6 +83,18 @@ class PriceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """What joins the domains of one topology level."""
+
+    level: str
+    """The label that names the domains; `NODE_LEVEL`: the nodes' own links."""
+    bandwidth: float
+    """For each node that sends across it, one direction, above zero [byte/s]."""
+    latency: float = 0.0
+    """What it adds to a message's way, one direction [s]."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """A kind of capacity."""
 
@@ -91,6 +105,8 @@ class Pool:
         "topology.kubernetes.io/zone",
     )
     """Node labels that name domains, the widest first."""
+    links: tuple[Link, ...] = ()
+    """What joins the domains of these levels, and the nodes; a level without one slows nobody."""
     prices: tuple[PriceRow, ...] = ()
     price_source: str = ""
     tolerations: tuple[Toleration, ...] = ()

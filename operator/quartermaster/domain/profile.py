@@ -61,6 +61,10 @@ class Measured:
     """[count]"""
     seconds: float
     """[s]"""
+    network_bandwidth: float | None = None
+    """Of the slowest link between its nodes, one direction [byte/s]; None: not known."""
+    network_latency: float = 0.0
+    """What that way added to a message [s]."""
 
     @property
     def alone(self) -> bool:
@@ -123,7 +127,9 @@ class Shape:
     linked: bool = True
     """Whether the GPUs of a node are joined by NVLink or its like, where their model has it."""
     network_bandwidth: float | None = None
-    """Of the narrowest node or level that the gang crosses, one direction [byte/s]."""
+    """Of the slowest link that the gang crosses, for each node, one direction [byte/s]."""
+    network_latency: float = 0.0
+    """What the way between two nodes adds to each message [s]."""
 
     @property
     def processes(self) -> int:

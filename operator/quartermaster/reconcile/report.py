@@ -20,8 +20,9 @@ from quartermaster.api.training_job_status import (
     State,
     TrainingJobStatus,
 )
-from quartermaster.catalog import labels
+from quartermaster.catalog import instances, labels
 from quartermaster.decide import workers as facts
+from quartermaster.decide.profile.network import Crossing, crossing
 from quartermaster.domain.cluster import Capacity, Node, Pool, Snapshot
 from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
 from quartermaster.domain.progress import Report
@@ -284,7 +285,7 @@ def _profile(it: Facts, placement: PlacementStatus | None) -> Profile | None:
     found, old = it.progress.measured if it.progress else None, it.job.status.profile
     if found is not None:
         accelerator = placement.accelerator if placement else ""
-        return measured.profile(
+        fresh = measured.profile(
             found,
             it.spec,
             it.fingerprint,
@@ -292,7 +293,19 @@ def _profile(it: Facts, placement: PlacementStatus | None) -> Profile | None:
             nodes=placement.node_count if placement else 0,
             peaks=labels.accelerator(accelerator),
         )
+        return measured.across(fresh, _network(it), old)
     return old or it.known
+
+
+def _network(it: Facts) -> Crossing:
+    """What the gang crosses; unknown where not all of its nodes are known."""
+    nodes = {node.name: node for node in it.cluster.nodes}
+    newest = {worker.index: worker.node for worker in it.workers}
+    names = {name for name in newest.values() if name}
+    if not names <= nodes.keys():
+        return Crossing(None)
+    ends = [(nodes[name], it.cluster.pool_of(nodes[name])) for name in sorted(names)]
+    return crossing(ends, instances.instance)
 
 
 def _placement(it: Facts) -> PlacementStatus | None:

@@ -38,7 +38,7 @@ def choose(gang: Gang, snapshot: Snapshot, hardware: Hardware = NOTHING_KNOWN) -
         return Waiting(Refusal.NO_SUCH_POOL, message)
     slots, refused = fit.slots(gang, snapshot)
     anchors = [node.labels for node in snapshot.nodes if node.name in gang.held]
-    weighed = weigh(gang, _candidates(gang, slots, anchors, hardware), hardware)
+    weighed = weigh(gang, _candidates(gang, slots, anchors, hardware), hardware, anchors)
     fitting = [it for it in weighed if it.candidate.fits]
     if not fitting:
         may_come = any(reason not in LASTING for reason in refused)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from quartermaster.decide.placement.forecast import Forecast
 from quartermaster.decide.placement.naming import describe, price
 from quartermaster.decide.placement.rank import Weighed
 from quartermaster.decide.profile.classify import shares
@@ -53,7 +54,7 @@ def bound(chosen: Weighed, others: Sequence[Weighed], gang: Gang) -> str:
         return ""
     word = told.bound.value.lower()
     share = shares(told.step)[told.bound]
-    text = f"a step takes {told.step.total:.3g} s, {word}-bound ({share:.0%} of it)"
+    text = f"a step takes {told.step.total:.3g} s, {word}-bound ({share:.0%} of it{_link(told)})"
     worse = [
         (it.forecast.communication, it)
         for it in others
@@ -61,12 +62,26 @@ def bound(chosen: Weighed, others: Sequence[Weighed], gang: Gang) -> str:
     ]
     if worse:
         most, where = max(worse, key=lambda pair: pair[0])
-        keeps = "NVLink keeps communication to" if told.linked else "communication is"
+        near = told.linked and told.link is None
+        keeps = "NVLink keeps communication to" if near else "communication is"
         there = describe(where.candidate, gang)
-        text += f", {keeps} {told.communication:.0%} where it is {most:.0%} on {there}"
+        why = _link(where.forecast) if where.forecast else ""
+        text += f", {keeps} {told.communication:.0%} where it is {most:.0%} on {there}{why}"
     elif told.bound is not Bound.COMMUNICATION and _spares(chosen, others):
         text += ", so it leaves whole nodes to others"
     return text.replace("%", " %")
+
+
+def _link(told: Forecast) -> str:
+    """What communication waits for: `, over the 25 Gbit/s across topology.example.com/rack`."""
+    if told.bound is not Bound.COMMUNICATION:
+        return ""
+    if told.link is None or told.link.bandwidth is None:
+        return ", over the links inside a node"
+    width = f"{told.link.bandwidth * 8 / 1e9:.3g} Gbit/s"
+    if not told.link.level:
+        return f", over network cards of {width}"
+    return f", over the {width} across {told.link.level}"
 
 
 def _spares(chosen: Weighed, others: Sequence[Weighed]) -> bool:

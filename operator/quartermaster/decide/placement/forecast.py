@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from quartermaster.decide.placement.candidates import Candidate
+from quartermaster.decide.placement.candidates import Candidate, Labels
 from quartermaster.decide.placement.fit import Slot
 from quartermaster.decide.profile.classify import classify, shares
 from quartermaster.decide.profile.hardware import Hardware
-from quartermaster.decide.profile.step import step_time
+from quartermaster.decide.profile.network import Crossing, crossing, own_link
+from quartermaster.decide.profile.step import rings, step_time
 from quartermaster.domain.hardware import Accelerator
 from quartermaster.domain.profile import Bound, JobProfile, Shape, StepTime
 from quartermaster.domain.workload import Gang, Objective
@@ -26,6 +27,8 @@ class Forecast:
     """Whether workers of one node are joined by NVLink or its like."""
     fits_memory: bool
     """Whether each GPU holds its part of the model."""
+    link: Crossing | None = None
+    """What its nodes cross; None where communication waits for the links inside them instead."""
 
     @property
     def bound(self) -> Bound:
@@ -57,28 +60,50 @@ class Forecast:
         return math.inf if self.rate is None else float(self.rate) * self.step.total
 
 
-def forecast(gang: Gang, candidate: Candidate, hardware: Hardware) -> Forecast | None:
+def forecast(
+    gang: Gang, candidate: Candidate, hardware: Hardware, anchors: Sequence[Labels] = ()
+) -> Forecast | None:
     """None where the job, a GPU model or a link is unknown.
 
-    Unequal GPUs wait for the slowest of them, and communication for the narrowest network card.
+    Unequal GPUs wait for the slowest of them, and communication for the slowest link crossed.
+
+    Args:
+        gang: Who wants a place.
+        candidate: Where.
+        hardware: What is known of GPU models and machine types.
+        anchors: Labels of the nodes on which the gang already is.
     """
     profile = gang.profile
     if profile is None or not candidate.fits or gang.per_worker.gpus == 0:
         return None
-    shape = _shape(gang, candidate, hardware)
+    ends = [(slot.node, slot.pool) for slot, _ in candidate.places]
+    link = crossing(ends, hardware.instance, anchors)
+    shape = _shape(gang, candidate, hardware, link)
     models = sorted({slot.node.accelerator for slot, _ in candidate.places})
     known = [gpu for name in models if (gpu := hardware.accelerator(name)) is not None]
-    steps = [step_on(profile, gpu, shape, hardware) for gpu in known]
-    found = [step for step in steps if step is not None]
+    steps = [(step_on(profile, gpu, shape, hardware), gpu) for gpu in known]
+    found = [(step, gpu) for step, gpu in steps if step is not None]
     if len(found) < len(models):
         return None
+    step, gpu = max(found, key=lambda pair: (pair[0].total, pair[0].communication))
     need = profile.memory((gang.size + len(gang.held)) * gang.per_worker.gpus)
     return Forecast(
-        step=max(found, key=lambda step: (step.total, step.communication)),
+        step=step,
         rate=candidate.rate,
         linked=shape.linked and all(gpu.link_bandwidth is not None for gpu in known),
         fits_memory=all(need <= gpu.memory_bytes for gpu in known),
+        link=link if _network_is_slower(profile, gpu, shape, hardware) else None,
     )
+
+
+def _network_is_slower(
+    profile: JobProfile, gpu: Accelerator, shape: Shape, hardware: Hardware
+) -> bool:
+    """Whether the ring between the nodes takes longer than the one inside them."""
+    found = rings(profile, gpu, shape, hardware.calibration(gpu.name))
+    if not found:
+        return False
+    return max(found, key=lambda ring: ring.transfer + ring.hops).between_nodes
 
 
 def fastest_first(profile: JobProfile, slots: Sequence[Slot], hardware: Hardware) -> list[str]:
@@ -93,13 +118,12 @@ def fastest_first(profile: JobProfile, slots: Sequence[Slot], hardware: Hardware
 
 
 def known_slots(slots: Sequence[Slot], models: Sequence[str], hardware: Hardware) -> list[Slot]:
-    """Nodes with nothing unknown about them: a GPU model of `models`, a network card."""
+    """Nodes with nothing unknown about them: a GPU model of `models`, a link of their own."""
     return [
         slot
         for slot in slots
         if slot.node.accelerator in models
-        and (instance := hardware.instance(slot.node.instance_type)) is not None
-        and instance.network_bandwidth is not None
+        and own_link(slot.node, slot.pool, hardware.instance) is not None
     ]
 
 
@@ -112,16 +136,15 @@ def step_on(
     return step_time(profile, gpu, shape, hardware.calibration(gpu.name), others)
 
 
-def _shape(gang: Gang, candidate: Candidate, hardware: Hardware) -> Shape:
+def _shape(gang: Gang, candidate: Candidate, hardware: Hardware, link: Crossing) -> Shape:
     """Processes are GPUs; nodes on which the gang already is count."""
     names = {slot.node.name for slot, _ in candidate.places} | set(gang.held)
     types = {slot.node.instance_type for slot, _ in candidate.places}
     known = [hardware.instance(name) for name in sorted(types)]
-    networks = [None if instance is None else instance.network_bandwidth for instance in known]
-    narrowest = [width for width in networks if width is not None]
     return Shape(
         per_node=max(count for _, count in candidate.places) * gang.per_worker.gpus,
         nodes=len(names),
         linked=all(instance is None or instance.linked for instance in known),
-        network_bandwidth=min(narrowest) if len(narrowest) == len(networks) else None,
+        network_bandwidth=link.bandwidth,
+        network_latency=link.latency,
     )

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quartermaster.decide.placement.candidates import Candidate
+from quartermaster.decide.placement.candidates import Candidate, Labels
 from quartermaster.decide.placement.forecast import Forecast, forecast
 from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.domain.profile import Bound
@@ -26,11 +26,16 @@ class Weighed:
     """Where the objective is indifferent; infinite where it is unknown."""
 
 
-def weigh(gang: Gang, candidates: Sequence[Candidate], hardware: Hardware) -> list[Weighed]:
-    """Predict each candidate."""
+def weigh(
+    gang: Gang,
+    candidates: Sequence[Candidate],
+    hardware: Hardware,
+    anchors: Sequence[Labels] = (),
+) -> list[Weighed]:
+    """Predict each candidate; `anchors` are labels of the nodes on which the gang already is."""
     weighed: list[Weighed] = []
     for candidate in candidates:
-        told = forecast(gang, candidate, hardware)
+        told = forecast(gang, candidate, hardware, anchors)
         if told is None or not told.fits_memory:
             weighed.append(Weighed(candidate, told, None, math.inf))
         else:

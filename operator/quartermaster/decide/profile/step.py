@@ -8,10 +8,23 @@ the nodes. Communication overlaps with the rest as in Pollux (Qiao et al., OSDI 
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from quartermaster.decide.profile.calibration import DECLARED, Calibration
 from quartermaster.domain.hardware import Accelerator, NumberFormat
 from quartermaster.domain.profile import JobProfile, Measured, Shape, StepTime
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """One of the two rings that gradients go round, in one pass."""
+
+    between_nodes: bool
+    """Whether it is the one between the nodes."""
+    transfer: float
+    """The bytes over its slowest link [s]."""
+    hops: float
+    """Its steps, without their bytes [s]."""
 
 
 def step_time(
@@ -25,7 +38,8 @@ def step_time(
 
     What was measured goes before what is predicted: this very shape on this GPU; one GPU of this
     model; this shape on another model, where both were measured alone; one GPU of another model,
-    as a correction of what is predicted.
+    as a correction of what is predicted. A shape that was measured across another network is
+    carried over by what is predicted of the two.
 
     Args:
         profile: The job.
@@ -36,17 +50,49 @@ def step_time(
     """
     if accelerator is None:
         return None
+    factor = _correction(profile, accelerator, calibration, others)
+
+    def predicted(shape: Shape) -> StepTime | None:
+        return _predicted(profile, accelerator, shape, calibration, factor)
+
+    step = predicted(shape)
+    if step is None:
+        return None
+    ratios = [
+        seen.seconds / there.total
+        for seen in _seen(profile.measured, accelerator.name, shape)
+        if (there := predicted(_across(shape, seen))) is not None
+    ]
+    return _scaled(step, sum(ratios) / len(ratios)) if ratios else step
+
+
+def _predicted(
+    profile: JobProfile,
+    accelerator: Accelerator,
+    shape: Shape,
+    calibration: Calibration,
+    factor: float,
+) -> StepTime | None:
+    """A step by the specification; `factor` corrects what one GPU alone takes."""
     local = _local(profile, accelerator, calibration)
     communication = communication_seconds(profile, accelerator, shape, calibration)
     if local is None or communication is None:
         return None
-    factor = _correction(profile, accelerator, calibration, others)
     compute, memory = (part * factor for part in local)
     reading = profile.input_seconds_per_sample * profile.batch
     busy = norm(max(compute, memory), communication, calibration.overlap)
-    step = StepTime(compute, memory, communication, reading, max(busy, reading))
-    seen = _seen(profile.measured, accelerator.name, shape)
-    return step if seen is None else _scaled(step, seen / step.total)
+    return StepTime(compute, memory, communication, reading, max(busy, reading))
+
+
+def _across(shape: Shape, seen: Measured) -> Shape:
+    """The shape across the network that it was measured on; the same where that is not known."""
+    if shape.nodes < 2 or seen.network_bandwidth is None:
+        return shape
+    return replace(
+        shape,
+        network_bandwidth=seen.network_bandwidth,
+        network_latency=seen.network_latency,
+    )
 
 
 def communication_seconds(
@@ -58,18 +104,34 @@ def communication_seconds(
     JPDC 2009), and takes 2(k-1) steps. Chunks are pipelined through both rings, so of the links
     that are crossed the slowest counts.
     """
-    slowest, hops = 0.0, 0
-    for members, speed in (
-        (shape.per_node, node_link(accelerator, shape, calibration)),
-        (shape.nodes, _times(shape.network_bandwidth, calibration.network)),
+    found = rings(profile, accelerator, shape, calibration)
+    if found is None:
+        return None
+    slowest = max((ring.transfer for ring in found), default=0.0)
+    return profile.strategy.passes * (slowest + sum(ring.hops for ring in found))
+
+
+def rings(
+    profile: JobProfile, accelerator: Accelerator, shape: Shape, calibration: Calibration = DECLARED
+) -> tuple[Ring, ...] | None:
+    """The rings that the shape has, inside its nodes and between them; None: a link is unknown.
+
+    A ring's step is over when its slowest member's is, so a slow way delays all of them.
+    """
+    found: list[Ring] = []
+    between = _times(shape.network_bandwidth, calibration.network)
+    for outer, members, speed, latency in (
+        (False, shape.per_node, node_link(accelerator, shape, calibration), 0.0),
+        (True, shape.nodes, between, shape.network_latency),
     ):
         if members < 2:
             continue
         if speed is None:
             return None
-        slowest = max(slowest, (members - 1) / members * profile.synchronised() / speed)
-        hops += members - 1
-    return profile.strategy.passes * (slowest + hops * calibration.hop_seconds)
+        transfer = (members - 1) / members * profile.synchronised() / speed
+        hops = (members - 1) * (calibration.hop_seconds + latency)
+        found.append(Ring(outer, transfer, hops))
+    return tuple(found)
 
 
 def node_link(accelerator: Accelerator, shape: Shape, calibration: Calibration) -> float | None:
@@ -129,18 +191,20 @@ def _correction(
     return math.exp(sum(logs) / len(logs)) if logs else 1.0
 
 
-def _seen(measured: Iterable[Measured], name: str, shape: Shape) -> float | None:
-    """What this shape took on this GPU, or took elsewhere and is carried over [s]."""
-    steps = {(m.accelerator, m.per_node, m.nodes): m.seconds for m in measured}
+def _seen(measured: Iterable[Measured], name: str, shape: Shape) -> list[Measured]:
+    """What this shape took on this GPU, else what it took elsewhere, carried over."""
+    steps = {(m.accelerator, m.per_node, m.nodes): m for m in measured}
     here = steps.get((name, shape.per_node, shape.nodes))
-    if here is not None or (alone := steps.get((name, 1, 1))) is None:
-        return here
-    carried = [
-        carry_over(alone, steps[other, 1, 1], seconds)
-        for (other, per_node, nodes), seconds in sorted(steps.items())
+    if here is not None:
+        return [here]
+    alone = steps.get((name, 1, 1))
+    if alone is None:
+        return []
+    return [
+        replace(seen, seconds=carry_over(alone.seconds, steps[other, 1, 1].seconds, seen.seconds))
+        for (other, per_node, nodes), seen in sorted(steps.items(), key=lambda item: item[0])
         if (per_node, nodes) == (shape.per_node, shape.nodes) and (other, 1, 1) in steps
     ]
-    return sum(carried) / len(carried) if carried else None
 
 
 def carry_over(alone: float, other_alone: float, other_scaled: float) -> float:

@@ -10,6 +10,7 @@ from quartermaster.api.training_job_status import Profile
 from quartermaster.decide import bound
 from quartermaster.decide.bound import Shares
 from quartermaster.decide.fingerprint import StepShape, fingerprint
+from quartermaster.decide.profile.network import Crossing
 from quartermaster.domain.hardware import Accelerator
 from quartermaster.domain.measurement import Measurement
 from quartermaster.manifests import runtime
@@ -86,6 +87,25 @@ def profile(
         accelerator=accelerator if spec.trainer.resources_per_worker.gpus else "",
         fingerprint=own,
     )
+
+
+def across(fresh: Profile, network: Crossing, old: Profile | None) -> Profile:
+    """A profile with the network that its gang crosses.
+
+    Args:
+        fresh: The profile.
+        network: What its nodes cross, as far as that is known now.
+        old: What was known before nodes went away.
+    """
+    if fresh.nodes is None or fresh.nodes < 2:
+        return fresh
+    width, latency = None, None
+    if network.bandwidth is not None:
+        width, latency = number(network.bandwidth * 8 / 1e9), number(network.latency * 1e6)
+    elif old is not None and (old.nodes, old.accelerator) == (fresh.nodes, fresh.accelerator):
+        width, latency = old.network_gigabits_per_second, old.network_latency_microseconds
+    told = {"network_gigabits_per_second": width, "network_latency_microseconds": latency}
+    return fresh.model_copy(update=told)
 
 
 def borrowed(job: JobRecord, own: str, jobs: Iterable[JobRecord]) -> Profile | None:

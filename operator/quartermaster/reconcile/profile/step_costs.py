@@ -65,4 +65,14 @@ def _seen(known: Profile, seconds: float) -> tuple[Measured, ...]:
     if not whole or not known.processes or not known.nodes or seconds <= 0:
         return ()
     per_node = -(-known.processes // known.nodes)
-    return (Measured(known.accelerator, per_node, known.nodes, seconds),)
+    width, latency = known.network_gigabits_per_second, known.network_latency_microseconds
+    return (
+        Measured(
+            known.accelerator,
+            per_node,
+            known.nodes,
+            seconds,
+            network_bandwidth=float(width) * 1e9 / 8 if width and float(width) > 0 else None,
+            network_latency=float(latency) / 1e6 if latency else 0.0,
+        ),
+    )

@@ -10,6 +10,7 @@ import yaml
 from quartermaster.__main__ import main
 from quartermaster.adapters import scene
 from quartermaster.decide.queue.admit import admit
+from quartermaster.domain.cluster import Link, Pool
 from quartermaster.domain.hardware import NumberFormat
 from quartermaster.domain.profile import JobProfile, Measured
 from quartermaster.errors import SpecError
@@ -34,10 +35,13 @@ def test_what_is_known_of_a_jobs_steps_is_written_too() -> None:
         parameters=7,
         batch=64,
         number_format=NumberFormat.BF16,
-        measured=(Measured("Tesla-T4", 2, 1, 0.25),),
+        measured=(Measured("Tesla-T4", 2, 2, 0.25, 3.125e9, 4e-5),),
     )
     gangs = [replace(gang, profile=profile) for gang in before.waiting]
-    after = scene.read(scene.write(replace(before, waiting=gangs)))
+    wired = Pool("wired", links=(Link("kubernetes.io/hostname", 50e9, 1e-6),))
+    cluster = replace(before.snapshot, pools=(*before.snapshot.pools, wired))
+    after = scene.read(scene.write(replace(before, waiting=gangs, snapshot=cluster)))
+    assert after.snapshot.pools == cluster.pools
     assert [gang.profile for gang in after.waiting] == [profile] * len(gangs)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from quartermaster.adapters.resources import pool_record, queue_record
 from quartermaster.adapters.view import ClusterView
 from quartermaster.api import meta
-from quartermaster.domain.cluster import Capacity, Toleration
+from quartermaster.domain.cluster import Capacity, Link, Toleration
 from quartermaster.domain.queue import History, Reclaim, WithinQueue
 from quartermaster.domain.resources import Resources
 from tests.support import make
@@ -123,6 +123,30 @@ def test_pools_are_by_name_and_a_pool_that_cannot_be_read_holds_no_node() -> Non
     (found,) = seen.view.snapshot().nodes
     assert not seen.view.pools()[2].holds(found)
     assert seen.view.pools()[0].holds(found)
+
+
+def test_a_pools_document_becomes_links_in_bytes_and_seconds() -> None:
+    record = pool_record(
+        compute_pool(
+            "gpus",
+            topologyLevels=["example.com/rack"],
+            topologyLinks=[
+                {"level": "example.com/rack", "gigabitsPerSecond": 100, "latencyMicroseconds": 12},
+                {"level": "kubernetes.io/hostname", "gigabitsPerSecond": 400},
+            ],
+        )
+    )
+    assert record.pool.topology_levels == ("example.com/rack",)
+    assert record.pool.links == (
+        Link("example.com/rack", 12.5e9, 12e-6),
+        Link("kubernetes.io/hostname", 50e9),
+    )
+
+
+def test_a_pool_of_before_there_were_links_has_none() -> None:
+    record = pool_record(compute_pool("gpus", topologyLevels=["example.com/rack"]))
+    assert record.pool.topology_levels == ("example.com/rack",)
+    assert record.pool.links == ()
 
 
 def test_a_pools_document_becomes_prices_and_passes() -> None:

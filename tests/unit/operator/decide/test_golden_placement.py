@@ -17,6 +17,7 @@ from quartermaster.decide.queue.order import in_order
 from quartermaster.decide.queue.room import taken
 from quartermaster.domain.cluster import (
     Capacity,
+    Link,
     Node,
     Pool,
     PriceRow,
@@ -74,7 +75,18 @@ def pool_of(told: Json) -> Pool:
         *rows,
         selector=told.get("selector", {}),
         tolerations=tuple(Toleration(**passes) for passes in told.get("tolerations", ())),
+        **_wires(told),
     )
+
+
+def _wires(told: Json) -> Json:
+    if "levels" not in told:
+        return {}
+    links = (
+        Link(link["level"], link["gigabitsPerSecond"] * 1e9 / 8, link.get("microseconds", 0) / 1e6)
+        for link in told.get("links", ())
+    )
+    return {"topology_levels": tuple(told["levels"]), "links": tuple(links)}
 
 
 def profile_of(told: Json) -> JobProfile:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import Profile, TrainingJobStatus
+from quartermaster.decide.profile.network import Crossing
 from quartermaster.domain.hardware import NumberFormat
 from quartermaster.domain.measurement import Measurement, MemoryKind
 from quartermaster.domain.profile import Bound
@@ -79,6 +80,19 @@ def test_what_is_not_known_is_not_told() -> None:
 
 def test_a_job_without_gpus_names_none() -> None:
     assert told(resourcesPerWorker={"gpus": 0}).accelerator == ""
+
+
+def test_a_profile_has_the_network_between_its_nodes() -> None:
+    fresh = told().model_copy(update={"nodes": 2})
+    near = measured.across(fresh, Crossing(25e9 / 8, 40e-6, "rack"), None)
+    assert near.network_gigabits_per_second == "25"
+    assert near.network_latency_microseconds == "40"
+    gone = measured.across(fresh, Crossing(None), near)
+    assert gone == near
+    elsewhere = fresh.model_copy(update={"nodes": 3})
+    assert measured.across(elsewhere, Crossing(None), near) == elsewhere
+    alone = fresh.model_copy(update={"nodes": 1})
+    assert measured.across(alone, Crossing(25e9 / 8), None) == alone
 
 
 PARTS = st.none() | st.floats(0.0, 1e9, exclude_max=True)

@@ -74,6 +74,14 @@ def test_what_was_measured_goes_before_what_the_spec_says() -> None:
     assert told.kernel is Kernel.CONVOLUTION
 
 
+def test_a_time_is_kept_with_the_network_that_it_was_measured_on() -> None:
+    network = {"network_gigabits_per_second": "25", "network_latency_microseconds": "40"}
+    told = job_profile(spec(COSTS), known(**network))
+    assert told is not None
+    (seen,) = told.measured
+    assert (seen.network_bandwidth, seen.network_latency) == (25e9 / 8, pytest.approx(40e-6))
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"accelerator": "NVIDIA-A10G, Tesla-T4"}, {"accelerator": ""}, {"nodes": None}],
