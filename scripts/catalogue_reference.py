@@ -7,6 +7,7 @@ from quartermaster.catalog.gpus import ACCELERATORS, LEFT_OUT, UNSETTLED
 from quartermaster.catalog.instances import INSTANCE_TYPES
 from quartermaster.catalog.labels import ALIASES
 from quartermaster.catalog.mig import PROFILES
+from quartermaster.catalog.nodes import CAPACITY_LABELS, MODEL_LABELS, TOPOLOGY_PRESETS
 from quartermaster.domain.hardware import Accelerator, InstanceType, NumberFormat, Source
 
 _SOURCE_ROOT = "operator/quartermaster/catalog"
@@ -32,10 +33,25 @@ or its like; where the cloud does not say so, they are not.
 """
 _LABELS = """## Labels
 
-`nvidia.com/gpu.product`, `cloud.google.com/gke-accelerator`, `karpenter.k8s.aws/instance-gpu-name`
-and `amd.com/gpu.product-name` are understood: a model's name as above, whatever its case, with or
-without the maker in front, `-SHARED` and `-MIG-...` behind. These names are understood too. Where
-one leaves the memory open, it means the smallest:
+A model's name is understood as above, whatever its case, with or without the maker in front,
+`-SHARED` and `-MIG-...` behind. These names are understood too. Where one leaves the memory open,
+it means the smallest:
+"""
+_MODEL_LABELS = """### Which GPUs a node has
+
+The first of these labels that a node carries names its GPU model. An exact one is taken as it
+stands. The others come after the machine type, where it is in the table above and the node offers
+GPUs, and become the name above where they are understood. What none of them says is unknown.
+"""
+_CAPACITY_LABELS = """### How a node was bought
+
+The first of these labels with one of these values counts. What is reserved has a price of its own,
+so it is neither.
+"""
+_PRESETS = """### Where a node lies
+
+For `spec.topologyLevels` of a [ComputePool](../guides/compute-pools.md), the widest first. Nodes
+carry them where the cloud or the tool sets them.
 """
 _MIG = """## MIG
 
@@ -47,7 +63,13 @@ _SOURCES_TOP = """## Sources
 "Read" is when the rows were last held against a published copy, or against pages that quote it.
 """
 _SOURCES = tuple(
-    dict.fromkeys([gpu.source for gpu in ACCELERATORS] + [it.source for it in INSTANCE_TYPES])
+    dict.fromkeys(
+        [gpu.source for gpu in ACCELERATORS]
+        + [it.source for it in INSTANCE_TYPES]
+        + [it.source for it in MODEL_LABELS]
+        + [it.source for it in CAPACITY_LABELS]
+        + [it.source for it in TOPOLOGY_PRESETS.values()]
+    )
 )
 
 
@@ -58,6 +80,10 @@ def reference() -> str:
     parts += ["What is not here:\n", _list(LEFT_OUT)]
     parts += [_INSTANCES, _table(_INSTANCE_HEAD, map(_instance, INSTANCE_TYPES))]
     parts += [_LABELS, _table(("label", "GPU model"), _aliases())]
+    parts += [_MODEL_LABELS, _table(("label", "exact", "source"), _model_labels())]
+    head = ("label", "spot", "on-demand", "source")
+    parts += [_CAPACITY_LABELS, _table(head, _capacity_labels())]
+    parts += [_PRESETS, _table(("nodes of", "levels", "source"), _presets())]
     parts += [_MIG, _table(("GPU model", "profile", "compute", "memory"), _mig())]
     parts += [_SOURCES_TOP, _table(("", "source", "read"), _sources())]
     return "\n".join(parts)
@@ -92,6 +118,25 @@ def _instance(it: InstanceType) -> Iterator[str]:
 
 def _aliases() -> Iterator[tuple[str, str]]:
     return ((f"`{alias}`", f"`{name}`") for alias, name in ALIASES.items())
+
+
+def _model_labels() -> Iterator[tuple[str, str, str]]:
+    for it in MODEL_LABELS:
+        yield f"`{it.key}`", "yes" if it.exact else "no", _number_of(it.source)
+
+
+def _capacity_labels() -> Iterator[tuple[str, str, str, str]]:
+    for it in CAPACITY_LABELS:
+        yield f"`{it.key}`", _values(it.spot), _values(it.on_demand), _number_of(it.source)
+
+
+def _presets() -> Iterator[tuple[str, str, str]]:
+    for name, preset in TOPOLOGY_PRESETS.items():
+        yield name, _values(preset.levels), _number_of(preset.source)
+
+
+def _values(values: Iterable[str]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
 
 
 def _mig() -> Iterator[tuple[str, str, str, str]]:

@@ -22,7 +22,7 @@ MODELS = {
     "ComputePool": ComputePoolSpec,
     "ComputeQueue": ComputeQueueSpec,
 }
-KUBECTL = {"apply", "get", "describe", "patch", "logs", "rollout", "qm"}
+KUBECTL = {"apply", "get", "describe", "patch", "label", "logs", "rollout", "qm"}
 KINDS = {
     "trainingjobs.quartermaster.dev",
     "computequeues.quartermaster.dev",

@@ -181,6 +181,18 @@ _TABLE: tuple[tuple[str, str, tuple[object, ...], tuple[object, ...]], ...] = (
         (0, 64),
         (-1, 65, 0.5, "1", True),
     ),
+    (
+        "script",
+        "spec.trainer.resourcesPerWorker.gpuResource",
+        ("nvidia.com/gpu", "amd.com/gpu", "habana.ai/gaudi"),
+        ("amd", "", "gpu.intel.com/xe", "example.com/gpu", 1),
+    ),
+    (
+        "built_in",
+        "spec.trainer",
+        ({"resourcesPerWorker": {"gpuResource": "amd.com/gpu"}},),
+        ({"resourcesPerWorker": {"gpuResource": "habana.ai/gaudi"}},),
+    ),
     ("script", "spec.trainer.precision", ("Auto", "FP32", "BF16"), ("fp32", "FP8", "", 1)),
     ("script", "spec.trainer.strategy", ({}, {"mode": "DDP"}), ({"mode": "ddp"}, "DDP")),
     ("script", "spec.trainer.epochs", (1, 100_000), (0, 100_001, "3")),

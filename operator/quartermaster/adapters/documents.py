@@ -1,28 +1,22 @@
 """What the operator keeps of Kubernetes' documents: nodes, pods and jobs as domain values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from quartermaster.api import meta
-from quartermaster.domain.cluster import Capacity, Node, Taint
-from quartermaster.domain.resources import NOTHING, Resources
+from quartermaster.catalog import nodes
+from quartermaster.domain.cluster import Node, Taint
+from quartermaster.domain.resources import NOTHING, GpuResource, Resources
 from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
 from quartermaster.domain.workload import NamespacedName
-from quartermaster.manifests.worker import CONTAINER, GPU_RESOURCE, rate_from_text
+from quartermaster.manifests.worker import CONTAINER, rate_from_text
 from quartermaster.units import byte_count, millicores
 
 Document = Mapping[str, Any]
 
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
-SPOT_LABELS = (
-    ("karpenter.sh/capacity-type", "spot", "on-demand"),
-    ("eks.amazonaws.com/capacityType", "SPOT", "ON_DEMAND"),
-    ("cloud.google.com/gke-spot", "true", "false"),
-    ("kubernetes.azure.com/scalesetpriority", "spot", "regular"),
-)
-"""How the clouds and Karpenter say that a node is spot: label, spot's value, on-demand's value."""
 
 
 def time(text: str | None) -> datetime | None:
@@ -41,13 +35,17 @@ def node(document: Document) -> Node:
     labels: Mapping[str, str] = document["metadata"].get("labels") or {}
     spec, status = document.get("spec") or {}, document.get("status") or {}
     ready = _condition(status, "Ready")
+    offered = status.get("allocatable") or {}
+    allocatable, gpu_resource = _resources(offered), _gpu_resource(offered)
+    allocatable = replace(allocatable, gpus=byte_count(offered.get(gpu_resource, "0")))
     return Node(
         name=document["metadata"]["name"],
-        allocatable=_resources(status.get("allocatable") or {}),
+        allocatable=allocatable,
         labels=labels,
-        accelerator=labels.get("nvidia.com/gpu.product", ""),
-        instance_type=labels.get("node.kubernetes.io/instance-type", ""),
-        capacity=capacity(labels),
+        accelerator=nodes.model(labels, allocatable.gpus),
+        gpu_resource=gpu_resource,
+        instance_type=nodes.instance_type(labels),
+        capacity=nodes.capacity(labels),
         ready=ready is not None and ready.get("status") == "True",
         cordoned=bool(spec.get("unschedulable")),
         taints=tuple(
@@ -58,14 +56,10 @@ def node(document: Document) -> Node:
     )
 
 
-def capacity(labels: Mapping[str, str]) -> Capacity:
-    """How a node was bought, by the labels of Karpenter and the clouds; unknown stays unknown."""
-    for label, spot, on_demand in SPOT_LABELS:
-        if labels.get(label) == spot:
-            return Capacity.SPOT
-        if labels.get(label) == on_demand:
-            return Capacity.ON_DEMAND
-    return Capacity.UNKNOWN
+def _gpu_resource(offered: Mapping[str, str]) -> GpuResource:
+    """The first maker of whom a node offers GPUs; those of a second one are not used."""
+    makers = (it for it in GpuResource if byte_count(offered.get(it, "0")) > 0)
+    return next(makers, GpuResource.NVIDIA)
 
 
 def _resources(quantities: Mapping[str, str]) -> Resources:
@@ -73,7 +67,7 @@ def _resources(quantities: Mapping[str, str]) -> Resources:
         cpu_m=millicores(quantities.get("cpu", "0")),
         memory=byte_count(quantities.get("memory", "0")),
         # Counts are quantities too: the kubelet writes a thousand pods as 1k.
-        gpus=byte_count(quantities.get(GPU_RESOURCE, "0")),
+        gpus=sum(byte_count(quantities.get(it, "0")) for it in GpuResource),
         pods=byte_count(quantities.get("pods", "0")),
     )
 

@@ -22,8 +22,14 @@ from quartermaster.api.base import (
     at_least,
 )
 from quartermaster.api.rule import Keeps, Rule, matches, unchangeable
+from quartermaster.api.training_job_rules import (
+    ARGS_NEED_COMMAND,
+    COMMAND_OR_MODEL,
+    LOOP_WITHOUT_GAUDI,
+)
 from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.profile import Kernel
+from quartermaster.domain.resources import GpuResource
 from quartermaster.domain.workload import Objective, TopologyMode
 
 KIND = "TrainingJob"
@@ -114,6 +120,8 @@ class Resources(ApiModel):
 
     gpus: Annotated[int, Field(strict=True, ge=0, le=64)] = 1
     """Whole GPUs [count]; 0 trains on CPU."""
+    gpu_resource: GpuResource = GpuResource.NVIDIA
+    """What they are asked for as: the job runs on this maker's GPUs only."""
     cpu: CpuQuantity = "1"
     """CPU request and, for a CPU-only worker, the number of its threads [cores]."""
     memory: Annotated[ByteQuantity, Keeps(at_least("16Mi"))] = "4Gi"
@@ -264,7 +272,7 @@ class Placement(ApiModel):
     capacity_type: CapacityType = CapacityType.AUTO
     """`Auto` takes whichever is cheaper."""
     accelerators: Annotated[list[LabelValue], Field(max_length=32)] = Field(default_factory=list)
-    """GPU models that will do, as `nvidia.com/gpu.product` names them; empty means any."""
+    """GPU models that will do, as the nodes' labels name them; empty means any."""
     pools: Annotated[list[Name], Field(max_length=32)] = Field(default_factory=list)
     """ComputePools that may be used; empty means any."""
     topology: Topology = Topology()
@@ -322,31 +330,13 @@ class FailurePolicy(ApiModel):
     """How often one worker may fail before the job does; lost nodes and peers are not counted."""
 
 
-COMMAND_OR_MODEL = Rule(
-    message="give either model and dataset, or trainer.command",
-    holds=lambda spec: (
-        not (spec.model or spec.dataset)
-        if spec.trainer.command
-        else bool(spec.model and spec.dataset)
-    ),
-    cel="has(self.trainer.command) && self.trainer.command.size() > 0"
-    " ? !has(self.model) && !has(self.dataset) : has(self.model) && has(self.dataset)",
-)
-ARGS_NEED_COMMAND = Rule(
-    message="trainer.args needs trainer.command: "
-    "the built-in loop takes its arguments from model.args and dataset.args",
-    holds=lambda spec: not spec.trainer.args or bool(spec.trainer.command),
-    cel="!has(self.trainer.args) || self.trainer.args.size() == 0"
-    " || (has(self.trainer.command) && self.trainer.command.size() > 0)",
-)
-
-
 class TrainingJobSpec(ApiModel):
     """What the user asks for."""
 
     RULES: ClassVar = (
         COMMAND_OR_MODEL,
         ARGS_NEED_COMMAND,
+        LOOP_WITHOUT_GAUDI,
         unchangeable("model", optional=True),
         unchangeable("dataset", optional=True),
         unchangeable("trainer"),

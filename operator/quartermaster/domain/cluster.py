@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
-from quartermaster.domain.resources import NOTHING, Resources
+from quartermaster.domain.resources import NOTHING, GpuResource, Resources
 
 UNKNOWN = "Unknown"
 NODE_LEVEL = "kubernetes.io/hostname"
@@ -39,6 +39,8 @@ class Node:
     labels: Mapping[str, str] = field(default_factory=dict)
     accelerator: str = ""
     """GPU model as GPU feature discovery names it; empty without GPUs."""
+    gpu_resource: GpuResource = GpuResource.NVIDIA
+    """What its GPUs are asked for as."""
     instance_type: str = ""
     capacity: Capacity = Capacity.UNKNOWN
     ready: bool = True

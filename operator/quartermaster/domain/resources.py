@@ -1,7 +1,16 @@
 """What a node has and a worker needs."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Self
+
+
+class GpuResource(StrEnum):
+    """What the makers' device plugins offer GPUs as."""
+
+    NVIDIA = "nvidia.com/gpu"
+    AMD = "amd.com/gpu"
+    GAUDI = "habana.ai/gaudi"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from quartermaster.domain.cluster import Capacity, Toleration
 from quartermaster.domain.profile import JobProfile
-from quartermaster.domain.resources import Resources
+from quartermaster.domain.resources import GpuResource, Resources
 
 
 class TopologyMode(StrEnum):
@@ -54,6 +54,8 @@ class Gang:
     """Nodes on which the gang's other workers are already."""
     capacity: Capacity | None = None
     """None takes any."""
+    gpu_resource: GpuResource = GpuResource.NVIDIA
+    """What its pods ask for GPUs as, which is fixed once they are there."""
     accelerators: tuple[str, ...] = ()
     """GPU models that will do; empty takes any."""
     pools: tuple[str, ...] = ()

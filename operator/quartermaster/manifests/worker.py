@@ -7,6 +7,7 @@ from quartermaster.api import meta
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.domain import failure
 from quartermaster.domain.decision import Assignment
+from quartermaster.domain.resources import GpuResource
 from quartermaster.domain.worker import Worker
 from quartermaster.domain.workload import NamespacedName
 from quartermaster.manifests import metadata, runtime, volume
@@ -17,7 +18,6 @@ GRACE_SECONDS = 30
 """What the clouds other than AWS leave a spot node; a save has to fit in."""
 NODE_LOST_SECONDS = 60
 """How long a worker stays on a node that does not answer before it is replaced [s]."""
-GPU_RESOURCE = "nvidia.com/gpu"
 
 
 def service(key: NamespacedName, uid: str) -> dict[str, Any]:
@@ -106,15 +106,17 @@ def pod_template(
                 "fsGroupChangePolicy": "OnRootMismatch",
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "tolerations": _tolerations(),
+            "tolerations": _tolerations(spec.trainer.resources_per_worker.gpu_resource),
             "containers": [_container(spec, key, uid, trainer_image, progress_url)],
             "volumes": _volumes(spec, key, uid),
         },
     }
 
 
-def _tolerations() -> list[dict[str, Any]]:
-    gpu = {"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}
+def _tolerations(gpus: GpuResource) -> list[dict[str, Any]]:
+    # Nodes with devices are tainted with the resource's name, by custom and by the API server's
+    # admission plugin ExtendedResourceToleration.
+    gpu = {"key": gpus.value, "operator": "Exists", "effect": "NoSchedule"}
     lost = [
         {
             "key": f"node.kubernetes.io/{key}",
@@ -134,8 +136,8 @@ def _container(
     requests = {"cpu": needs.cpu, "memory": needs.memory}
     limits = {"memory": needs.memory}
     if needs.gpus:
-        limits[GPU_RESOURCE] = str(needs.gpus)
-        requests[GPU_RESOURCE] = str(needs.gpus)
+        limits[needs.gpu_resource.value] = str(needs.gpus)
+        requests[needs.gpu_resource.value] = str(needs.gpus)
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": spec.trainer.image or image,

@@ -16,7 +16,6 @@ from quartermaster.domain.queue import UNKNOWN_MODEL, Holding, Seat
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.domain.workload import Gang
-from quartermaster.manifests.worker import GPU_RESOURCE
 from quartermaster.reconcile.ports import View
 from quartermaster.reconcile.profile.step_costs import job_profile
 from quartermaster.units import byte_count, millicores
@@ -24,8 +23,6 @@ from quartermaster.units import byte_count, millicores
 Places = Mapping[str, str]
 """Nodes by the uid of pods that were given one and do not show it yet."""
 NOWHERE: Places = {}
-
-_GPU_TOLERATION = Toleration(GPU_RESOURCE)
 
 
 def per_worker(spec: TrainingJobSpec) -> Resources:
@@ -110,7 +107,8 @@ def whole_gang(job: JobRecord, spec: TrainingJobSpec, known: Profile | None) -> 
         pools=tuple(spec.placement.pools),
         topology=spec.placement.topology.mode,
         topology_level=spec.placement.topology.level,
-        tolerations=(_GPU_TOLERATION,),
+        gpu_resource=spec.trainer.resources_per_worker.gpu_resource,
+        tolerations=(Toleration(spec.trainer.resources_per_worker.gpu_resource.value),),
         queue=job.queue,
         runtime_s=None if deadline is None else float(deadline),
         objective=spec.placement.objective,

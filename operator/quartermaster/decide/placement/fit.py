@@ -14,6 +14,7 @@ class NodeRefusal(StrEnum):
 
     OTHER_POOL = "outside the allowed pools"
     OTHER_ACCELERATOR = "with another GPU model"
+    OTHER_MAKER = "with GPUs of another maker"
     OTHER_CAPACITY = "of another capacity type"
     TAINTED = "with a taint that the job does not tolerate"
     TOO_SMALL = "too small for one worker even when empty"
@@ -25,6 +26,7 @@ LASTING = frozenset(
     {
         NodeRefusal.OTHER_POOL,
         NodeRefusal.OTHER_ACCELERATOR,
+        NodeRefusal.OTHER_MAKER,
         NodeRefusal.OTHER_CAPACITY,
         NodeRefusal.TAINTED,
         NodeRefusal.TOO_SMALL,
@@ -55,6 +57,7 @@ def refusal(node: Node, pool: Pool, gang: Gang) -> NodeRefusal | None:
             bool(gang.accelerators) and node.accelerator not in gang.accelerators,
             NodeRefusal.OTHER_ACCELERATOR,
         ),
+        (_of_another_maker(node, gang), NodeRefusal.OTHER_MAKER),
         (
             gang.capacity is not None and node.capacity is not gang.capacity,
             NodeRefusal.OTHER_CAPACITY,
@@ -65,6 +68,11 @@ def refusal(node: Node, pool: Pool, gang: Gang) -> NodeRefusal | None:
         (node.cordoned, NodeRefusal.CORDONED),
     )
     return next((reason for refused, reason in checks if refused), None)
+
+
+def _of_another_maker(node: Node, gang: Gang) -> bool:
+    asked, offered = gang.per_worker.gpus, node.allocatable.gpus
+    return asked > 0 and offered > 0 and node.gpu_resource is not gang.gpu_resource
 
 
 def _tolerated(node: Node, pool: Pool, gang: Gang) -> bool:

@@ -91,22 +91,6 @@ def test_a_node_that_has_not_reported_yet_has_nothing() -> None:
     assert not found.ready
 
 
-@pytest.mark.parametrize(
-    ("labels", "want"),
-    [
-        ({}, Capacity.UNKNOWN),
-        ({"karpenter.sh/capacity-type": "on-demand"}, Capacity.ON_DEMAND),
-        ({"karpenter.sh/capacity-type": "reserved"}, Capacity.UNKNOWN),
-        ({"eks.amazonaws.com/capacityType": "SPOT"}, Capacity.SPOT),
-        ({"eks.amazonaws.com/capacityType": "ON_DEMAND"}, Capacity.ON_DEMAND),
-        ({"cloud.google.com/gke-spot": "true"}, Capacity.SPOT),
-        ({"kubernetes.azure.com/scalesetpriority": "spot"}, Capacity.SPOT),
-    ],
-)
-def test_how_a_node_was_bought(labels: dict[str, str], want: Capacity) -> None:
-    assert documents.capacity(labels) is want
-
-
 def pod(spec: Json | None = None, status: Json | None = None, **metadata: Any) -> Json:
     return {
         "metadata": {

@@ -9,6 +9,7 @@ import yaml
 
 from quartermaster import __version__
 from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.domain.resources import GpuResource
 from quartermaster.domain.workload import NamespacedName
 from quartermaster.manifests import volume, worker
 
@@ -30,6 +31,14 @@ SPECS: dict[str, dict[str, Any]] = {
         "checkpoint": {"uri": "pvc://shared/runs/vision"},
         "failurePolicy": {"maxRestarts": 0},
         "activeDeadlineSeconds": 86400,
+    },
+    "gang-of-amd": {
+        "trainer": {
+            "image": "registry.example.com/train:rocm",
+            "command": ["torchrun", "/workspace/train.py"],
+            "workers": 2,
+            "resourcesPerWorker": {"gpus": 8, "gpuResource": "amd.com/gpu", "memory": "512Gi"},
+        },
     },
     "own-script": {
         "trainer": {
@@ -67,6 +76,19 @@ def test_the_objects_of_a_job_are_these(name: str) -> None:
     if os.environ.get("QM_GOLDEN") == "write":
         path.write_text(text)
     assert text == path.read_text()
+
+
+@pytest.mark.parametrize("resource", GpuResource)
+def test_a_pod_asks_for_its_makers_gpus_and_passes_their_taint(resource: GpuResource) -> None:
+    needs = {"gpus": 2, "gpuResource": resource.value}
+    trainer = {"command": ["train"], "resourcesPerWorker": needs}
+    job = documents(TrainingJobSpec.model_validate({"trainer": trainer}))[-1]
+    pod = job["spec"]["template"]["spec"]
+    asked = pod["containers"][0]["resources"]
+    for amounts in (asked["requests"], asked["limits"]):
+        assert {name: n for name, n in amounts.items() if "/" in name} == {resource.value: "2"}
+    passed = {toleration["key"] for toleration in pod["tolerations"]}
+    assert passed & set(GpuResource) == {resource.value}
 
 
 @pytest.mark.parametrize("name", SPECS)
