@@ -15,6 +15,7 @@ from quartermaster.adapters import scene
 from quartermaster.adapters.cache import Cache
 from quartermaster.adapters.clock import SystemClock
 from quartermaster.adapters.election import Leadership
+from quartermaster.adapters.exporters.dcgm import DcgmCounters
 from quartermaster.adapters.http import (
     JobAddress,
     ProgressEndpoint,
@@ -78,6 +79,7 @@ class Operator:
             settings=settings,
             changed=self._touched,
         )
+        self._counters = DcgmCounters(settings.dcgm_addresses())
         world = World(
             view=self._view,
             writer=self._writer,
@@ -87,6 +89,7 @@ class Operator:
             clock=self._clock,
             settings=settings,
             decisions=self._cycle.decisions,
+            counters=self._counters,
         )
         self._reconciler = TrainingJobReconciler(world)
         self._queue = WorkQueue(self._reconciler)
@@ -169,6 +172,8 @@ class Operator:
             tasks.create_task(self._queue.run(self._settings.concurrency))
             tasks.create_task(self._cycle.run())
             tasks.create_task(self._report_pools())
+            if self._settings.dcgm_addresses():
+                tasks.create_task(self._counters.run())
 
     async def _seen_by_kopf(self) -> None:
         """Return when kopf has told of all objects of our kinds that there are now.

@@ -42,6 +42,14 @@ class Settings:
     """Least time between two looks at how many workers elastic jobs have [s]."""
     unschedulable_seconds: float = 15.0
     """A placed worker that the scheduler refuses for this time is placed anew [s]."""
+    dcgm: str = ""
+    """Addresses of DCGM exporters, or of a Prometheus's /federate, with commas between them.
+
+    Empty, as it is by default: GPU counters are not read."""
+
+    def dcgm_addresses(self) -> tuple[str, ...]:
+        """The addresses one by one."""
+        return tuple(word for part in self.dcgm.split(",") if (word := part.strip()))
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

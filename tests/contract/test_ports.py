@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from quartermaster.adapters.clock import SystemClock
+from quartermaster.adapters.exporters.dcgm import DcgmCounters
 from quartermaster.adapters.http import ProgressEndpoint
 from quartermaster.adapters.telemetry import PrometheusTelemetry
 from quartermaster.adapters.view import ClusterView
@@ -15,6 +16,7 @@ from quartermaster.reconcile import ports
 from tests.support.memory import (
     FakeClock,
     MemoryCluster,
+    MemoryCounters,
     MemoryRecorder,
     MemoryReports,
     MemoryTelemetry,
@@ -33,6 +35,8 @@ FITS: list[tuple[type, type]] = [
     (ports.Telemetry, MemoryTelemetry),
     (ports.Reports, ProgressEndpoint),
     (ports.Reports, MemoryReports),
+    (ports.Counters, DcgmCounters),
+    (ports.Counters, MemoryCounters),
 ]
 
 

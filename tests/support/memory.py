@@ -14,12 +14,15 @@ from typing import Any
 from quartermaster.api import meta
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import TrainingJobStatus
+from quartermaster.decide.profile.counters import mean
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision
+from quartermaster.domain.measurement import DeviceCounters
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Queue, Resize, Stopped
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
+from quartermaster.domain.workload import NamespacedName
 from quartermaster.errors import ClusterError, ConflictError
 from quartermaster.reconcile.demand import per_worker
 from tests.support import make
@@ -424,6 +427,16 @@ class MemoryTelemetry:
 
     def reconciled(self, outcome: str, seconds: float) -> None:
         self.passes.append(outcome)
+
+
+@dataclass
+class MemoryCounters:
+    """What an exporter tells of pods."""
+
+    counters: dict[NamespacedName, DeviceCounters] = field(default_factory=dict)
+
+    def of(self, pods: Iterable[NamespacedName]) -> DeviceCounters | None:
+        return mean([self.counters[pod] for pod in pods if pod in self.counters])
 
 
 @dataclass

@@ -13,6 +13,7 @@ from quartermaster.settings import Settings
 from tests.support.memory import (
     CrashError,
     MemoryCluster,
+    MemoryCounters,
     MemoryRecorder,
     MemoryReports,
     MemoryTelemetry,
@@ -30,6 +31,7 @@ class Operation:
     recorder: MemoryRecorder = field(default_factory=MemoryRecorder)
     telemetry: MemoryTelemetry = field(default_factory=MemoryTelemetry)
     reports: MemoryReports = field(default_factory=MemoryReports)
+    counters: MemoryCounters = field(default_factory=MemoryCounters)
     failures: int = 0
 
     def __post_init__(self) -> None:
@@ -51,6 +53,7 @@ class Operation:
             clock=self.cluster.clock,
             settings=self.settings,
             decisions=self.cycle.decisions,
+            counters=self.counters,
         )
         self.reconciler = TrainingJobReconciler(world)
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from quartermaster.api.base import ApiModel, ByteQuantity, Decimal9, MapList, Money
 from quartermaster.domain.hardware import NumberFormat
-from quartermaster.domain.measurement import MemoryKind
+from quartermaster.domain.measurement import Busy, CounterSource, MemoryKind
 from quartermaster.domain.profile import Bound
 
 
@@ -179,6 +179,25 @@ class ProfileSource(StrEnum):
     MEASURED = "Measured"
 
 
+class DeviceProfile(ApiModel):
+    """What the GPUs' own counters say of the steps. Decimal strings, no floats."""
+
+    source: CounterSource
+    """`GPM`: the trainer read them during the steps that it timed; `DCGM`: an exporter did."""
+    busy_fraction: Decimal9 | None = None
+    """Multiprocessors with any work [1]."""
+    tensor_fraction: Decimal9 | None = None
+    """Cycles in which tensor cores were busy; half is much [1]."""
+    memory_fraction: Decimal9 | None = None
+    """Cycles in which the memory interface was busy [1]."""
+    link_fraction: Decimal9 | None = None
+    """NVLink or PCIe, by the fuller one's peak; absent where that is not known [1]."""
+    busy_with: Busy | None = None
+    """What they are mostly busy with; absent where too little was counted."""
+    disagreement: Annotated[str, Field(max_length=256)] = ""
+    """Where that contradicts the trainer's timing; empty where it does not."""
+
+
 class Profile(ApiModel):
     """What a step of the run is made of, in the process with rank 0. Decimal strings, no floats."""
 
@@ -226,6 +245,8 @@ class Profile(ApiModel):
     """What the way between two of these nodes adds by their pools [us]."""
     precision: NumberFormat | None = None
     """What was multiplied in."""
+    device: DeviceProfile | None = None
+    """A second witness: the GPUs' own counters, where there are any."""
     accelerator: Annotated[str, Field(max_length=256)] = ""
     """GPU model or models that it was measured on; empty without GPUs."""
     source: ProfileSource = ProfileSource.MEASURED

@@ -13,6 +13,47 @@ class MemoryKind(StrEnum):
     PROCESS = "Process"
 
 
+class CounterSource(StrEnum):
+    """Who counted."""
+
+    GPM = "GPM"
+    """The trainer, by NVML's GPU performance monitoring, during the steps that it timed."""
+    DCGM = "DCGM"
+    """A DCGM exporter, over its last interval, whatever the process did meanwhile."""
+
+
+class Busy(StrEnum):
+    """What a GPU's counters say that it is mostly busy with."""
+
+    COMPUTE = "Compute"
+    MEMORY = "Memory"
+    LINKS = "Links"
+    IDLE = "Idle"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCounters:
+    """What the GPU itself counted; fractions are 0 to 1. What is not known is None.
+
+    Source: NVIDIA DCGM user guide, feature overview, profiling metrics; NVIDIA NVML API reference,
+    GPM enums. Read 2026-11-25.
+    """
+
+    source: CounterSource
+    sm_active: float | None = None
+    """Cycles in which a multiprocessor had at least one warp, over all of them."""
+    engine_active: float | None = None
+    """Time in which anything ran, however little of the GPU it used."""
+    tensor_active: float | None = None
+    """Cycles in which the tensor cores were busy."""
+    dram_active: float | None = None
+    """Cycles in which the memory interface was busy."""
+    nvlink_bytes_per_second: float | None = None
+    """In the busier direction, headers included [byte/s]."""
+    pcie_bytes_per_second: float | None = None
+    """In the busier direction, headers included [byte/s]."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One step of one process. What is not known is None."""
@@ -41,3 +82,5 @@ class Measurement:
     processes: int | None = None
     """That trained together [count]."""
     precision: NumberFormat | None = None
+    device: DeviceCounters | None = None
+    """What its GPU counted meanwhile."""

@@ -7,9 +7,11 @@ from typing import Any, Protocol
 from quartermaster.api.record import JobRecord
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision
+from quartermaster.domain.measurement import DeviceCounters
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Queue, Resize, Stopped
 from quartermaster.domain.worker import ChildJob, Worker
+from quartermaster.domain.workload import NamespacedName
 
 Document = Mapping[str, Any]
 
@@ -173,6 +175,14 @@ class Telemetry(Protocol):
 
     def reconciled(self, outcome: str, seconds: float) -> None:
         """One pass over one job."""
+        ...
+
+
+class Counters(Protocol):
+    """What GPUs count of themselves."""
+
+    def of(self, pods: Iterable[NamespacedName]) -> DeviceCounters | None:
+        """The mean over the GPUs of these pods; None where none of them is known."""
         ...
 
 

@@ -1,14 +1,14 @@
 """Progress reports as they come from a worker: untrusted, so everything is checked and bounded."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import isfinite
 from typing import TypeVar
 
 from quartermaster.domain.hardware import NumberFormat
-from quartermaster.domain.measurement import Measurement, MemoryKind
+from quartermaster.domain.measurement import CounterSource, DeviceCounters, Measurement, MemoryKind
 from quartermaster.domain.progress import Report
 from quartermaster.domain.worker import Worker
 
@@ -84,7 +84,26 @@ def _measurement(told: object) -> Measurement | None:
         memory_kind=_member(MemoryKind, told.get("memoryKind")),
         processes=_count(told.get("processes")),
         precision=_member(NumberFormat, told.get("precision")),
+        device=_counters(told),
     )
+
+
+def _counters(told: Mapping[str, object]) -> DeviceCounters | None:
+    """What the GPU counted; None where nothing of it is told."""
+    counters = DeviceCounters(
+        CounterSource.GPM,
+        sm_active=_fraction(told.get("smActive")),
+        tensor_active=_fraction(told.get("tensorActive")),
+        dram_active=_fraction(told.get("dramActive")),
+        nvlink_bytes_per_second=_positive(told.get("nvlinkBytesPerSecond"), MOST),
+        pcie_bytes_per_second=_positive(told.get("pcieBytesPerSecond"), MOST),
+    )
+    return None if counters == DeviceCounters(CounterSource.GPM) else counters
+
+
+def _fraction(value: object) -> float | None:
+    number = _positive(value)
+    return number if number is not None and number <= 1 else None
 
 
 def _member(kind: type[Member], value: object) -> Member | None:

@@ -25,13 +25,14 @@ from quartermaster.decide import workers as facts
 from quartermaster.decide.profile.network import Crossing, crossing
 from quartermaster.domain.cluster import Capacity, Node, Pool, Snapshot
 from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
+from quartermaster.domain.measurement import DeviceCounters
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.manifests.volume import Location
 from quartermaster.reconcile.accounts import Books
 from quartermaster.reconcile.blame import Verdict
-from quartermaster.reconcile.profile import measured
+from quartermaster.reconcile.profile import device, measured
 from quartermaster.units import duration
 
 MAX_NODES = 16
@@ -57,6 +58,8 @@ class Facts:
     """Of what determines a step."""
     known: Profile | None = None
     """The profile of another job of equal steps."""
+    counters: DeviceCounters | None = None
+    """Of the workers' GPUs, as an exporter tells them."""
     stalled: Verdict | None = None
     failed: Verdict | None = None
 
@@ -293,7 +296,8 @@ def _profile(it: Facts, placement: PlacementStatus | None) -> Profile | None:
             nodes=placement.node_count if placement else 0,
             peaks=labels.accelerator(accelerator),
         )
-        return measured.across(fresh, _network(it), old)
+        fresh = measured.across(fresh, _network(it), old)
+        return device.witnessed(fresh, found, it.counters, old, labels.accelerator(accelerator))
     return old or it.known
 
 

@@ -18,7 +18,7 @@ from quartermaster.api.training_job_status import (
 from quartermaster.decide import workers as facts
 from quartermaster.domain.cluster import Node, Snapshot
 from quartermaster.domain.decision import Decision, Refusal
-from quartermaster.domain.worker import Worker
+from quartermaster.domain.worker import Phase, Worker
 from quartermaster.errors import ConflictError
 from quartermaster.manifests import volume
 from quartermaster.manifests import worker as manifests
@@ -28,6 +28,7 @@ from quartermaster.reconcile.blame import Verdict
 from quartermaster.reconcile.elastic import sizes
 from quartermaster.reconcile.ports import (
     Clock,
+    Counters,
     Recorder,
     Reports,
     Telemetry,
@@ -62,6 +63,7 @@ class World:
     settings: Settings
     decisions: Mapping[str, Decision]
     """The placement cycle's last answers by job uid."""
+    counters: Counters
 
 
 class TrainingJobReconciler:
@@ -300,6 +302,7 @@ class TrainingJobReconciler:
             decision=self._world.decisions.get(job.uid),
             cluster=Snapshot(tuple(nodes.values()), self._world.view.pools()),
             progress=progress,
+            counters=self._world.counters.of(w.key for w in workers if w.phase is Phase.RUNNING),
             fingerprint=own,
             known=None
             if job.status.profile

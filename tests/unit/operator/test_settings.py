@@ -44,5 +44,11 @@ def test_a_bad_value_is_told_by_variable_and_text(variable: str, text: str, want
         from_environment({variable: text})
 
 
+def test_addresses_are_told_apart_by_commas() -> None:
+    told = from_environment({"QM_DCGM": "http://a:9400/metrics, http://b:9400/metrics,"})
+    assert told.dcgm_addresses() == ("http://a:9400/metrics", "http://b:9400/metrics")
+    assert Settings().dcgm_addresses() == ()
+
+
 def test_other_variables_are_nobodys_business() -> None:
     assert from_environment({"QM_CONFIG": "{}", "PATH": "/bin"}) == Settings()

@@ -9,6 +9,7 @@ import logging
 import resource
 import statistics
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -17,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from qm_trainer.console import number
-from qm_trainer.profile import cost, timing
+from qm_trainer.profile import cost, device, timing
 from qm_trainer.profile.cost import Cost, Meter
+from qm_trainer.profile.device import Counters, NoCounters
 from qm_trainer.profile.timing import Clock, Lap, Mark, Parts
 
 COUNTED = 1
@@ -55,8 +57,18 @@ class Setting:
 class Probe:
     """Looks at steps: `with probe:` around each, `probe.mark` inside."""
 
-    def __init__(self, setting: Setting, *, looking: bool, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        *,
+        looking: bool,
+        clock: Clock | None = None,
+        counters: Counters | None = None,
+    ) -> None:
         self.setting, self._looking = setting, looking
+        found = device.counters_of(setting.device) if looking else NoCounters()
+        self._counters = counters or found
+        self._counted: Mapping[str, float] = {}
         self._clock = clock or timing.clock_of(setting.device)
         self._done = 0
         self._meter: Meter | None = None
@@ -73,6 +85,8 @@ class Probe:
         if self._done == COUNTED:
             self._meter = Meter(self.setting.module).__enter__()
         elif self._done >= WARM_UP and (self._done - WARM_UP) % AGAIN < WINDOW:
+            if not self._laps:
+                self._counters.begin()
             self._lap = Lap(self._clock)
             self._lap.mark(Mark.BEGAN)
 
@@ -117,6 +131,8 @@ class Probe:
     def _read(self) -> None:
         laps = [parts for lap in self._laps if (parts := lap.parts()) is not None]
         self._laps.clear()
+        # The marks are read: the GPU has done what is timed.
+        self._counted = self._counters.end()
         if not laps:
             return
         first, self._parts, self._timed = self._parts is None, timing.typical(laps), len(laps)
@@ -146,6 +162,7 @@ class Probe:
             "parameters": found.parameters,
             "parameterBytes": found.parameter_bytes,
             **_peak_memory(self.setting.device),
+            **self._counted,
         }
 
 

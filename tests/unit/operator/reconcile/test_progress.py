@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from quartermaster.api.training_job_status import TrainingJobStatus
 from quartermaster.domain.hardware import NumberFormat
-from quartermaster.domain.measurement import Measurement, MemoryKind
+from quartermaster.domain.measurement import (
+    CounterSource,
+    DeviceCounters,
+    Measurement,
+    MemoryKind,
+)
 from quartermaster.domain.progress import Report
 from quartermaster.domain.worker import Exit, Phase
 from quartermaster.manifests import volume
@@ -188,6 +193,23 @@ def test_a_profile_is_read_whole() -> None:
         processes=2,
         precision=NumberFormat.FP32,
     )
+
+
+def test_what_the_gpu_counted_is_read_with_it() -> None:
+    counted = {"smActive": 0.83, "dramActive": 0.47, "pcieBytesPerSecond": 9e8}
+    found = read_report(GOOD | {"profile": {"stepSeconds": 0.5} | counted}, T0)
+    assert found is not None
+    want = DeviceCounters(
+        CounterSource.GPM, sm_active=0.83, dram_active=0.47, pcie_bytes_per_second=9e8
+    )
+    assert found.measured == Measurement(step_seconds=0.5, device=want)
+
+
+def test_a_percentage_is_no_fraction() -> None:
+    for odd in (83, 1.01, -0.1, math.nan, "0.5", True):
+        found = read_report(GOOD | {"profile": {"stepSeconds": 0.5, "smActive": odd}}, T0)
+        assert found is not None
+        assert found.measured == Measurement(step_seconds=0.5), odd
 
 
 def test_a_profile_without_a_believable_step_is_none() -> None:

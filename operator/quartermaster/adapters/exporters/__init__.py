@@ -1,0 +1,1 @@
+"""What others measure and export, read where a setting says so."""
