@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartermaster.adapters import documents
@@ -33,6 +33,7 @@ class Case:
     gpus: int = 8
 
 
+law = settings(deadline=None)
 NVIDIA_8 = {"nvidia.com/gpu": "8"}
 AMD_8 = {"amd.com/gpu": "8"}
 CASES = {
@@ -271,6 +272,7 @@ def test_the_machine_type_of_an_old_cluster_is_found() -> None:
     assert nodes.instance_type({"beta.kubernetes.io/instance-type": "g5.xlarge"}) == "g5.xlarge"
 
 
+@law
 @given(
     st.dictionaries(
         st.sampled_from([it.key for it in nodes.MODEL_LABELS] + [TYPE, "accelerator"]),

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartermaster.adapters.exporters.dcgm import DcgmCounters, parse
@@ -26,6 +26,7 @@ WANT = DeviceCounters(
     dram_active=0.5,
     pcie_bytes_per_second=3e9,
 )
+law = settings(deadline=None)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -132,6 +133,7 @@ def test_slices_of_one_gpu_are_counted_one_by_one() -> None:
 AWKWARD = st.text('DCGM_FI_PROF_SM_ACTIVE{}="\\#,pod namespace0.\n', max_size=200)
 
 
+@law
 @given(st.text(max_size=100) | AWKWARD)
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(ValueError):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartermaster.decide.bound import Shares
@@ -31,6 +31,7 @@ COUNTERS = st.builds(
     pcie_bytes_per_second=RATES,
 )
 GPUS = st.none() | st.sampled_from([gpus.T4, gpus.A100, gpus.H100])
+law = settings(deadline=None)
 RANK = {Busy.COMPUTE: 0, Busy.MEMORY: 1}
 
 
@@ -120,6 +121,7 @@ def test_where_the_witnesses_differ(
     assert told(bound, timing, counters) == want
 
 
+@law
 @given(COUNTERS, GPUS)
 def test_shares_are_shares(counters: DeviceCounters, gpu) -> None:
     found = device_shares(counters, gpu)
@@ -128,6 +130,7 @@ def test_shares_are_shares(counters: DeviceCounters, gpu) -> None:
     assert gpu is not None or found.link is None
 
 
+@law
 @given(COUNTERS)
 def test_too_little_counted_says_nothing(counters: DeviceCounters) -> None:
     blind = replace(counters, sm_active=None, engine_active=None)
@@ -135,6 +138,7 @@ def test_too_little_counted_says_nothing(counters: DeviceCounters) -> None:
     assert busy_with(device_shares(blind, None)) is None
 
 
+@law
 @given(COUNTERS, st.floats(0, 1), st.floats(0, 1))
 def test_more_memory_traffic_never_looks_more_like_computing(
     counters: DeviceCounters, one: float, other: float
@@ -147,6 +151,7 @@ def test_more_memory_traffic_never_looks_more_like_computing(
         assert RANK[less] <= RANK[more]
 
 
+@law
 @given(COUNTERS, st.floats(0, 1), st.floats(0, 1), st.sampled_from(Bound))
 def test_a_contradiction_is_told_in_few_words_with_its_numbers(
     counters: DeviceCounters, first: float, second: float, bound: Bound
@@ -158,6 +163,7 @@ def test_a_contradiction_is_told_in_few_words_with_its_numbers(
     assert not text or " %" in text
 
 
+@law
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_gpu_that_is_busy_as_long_as_is_timed_contradicts_nobody(
     computing: float, split: float
@@ -169,6 +175,7 @@ def test_a_gpu_that_is_busy_as_long_as_is_timed_contradicts_nobody(
     assert told(Bound.COMPUTE, timing, counters) == ""
 
 
+@law
 @given(st.lists(COUNTERS, max_size=6))
 def test_the_mean_lies_within_what_was_counted(several: list[DeviceCounters]) -> None:
     found = mean(several)
