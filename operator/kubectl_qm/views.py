@@ -135,6 +135,8 @@ class Job:
     queue: str
     wanted_workers: int
     gpus_per_worker: int
+    gpu_partition: str
+    """Of what kind they are: a MIG profile, `shared`; empty for whole GPUs."""
     workers: str
     """Running of wanted, `1/2`."""
     start_time: datetime | None
@@ -225,6 +227,7 @@ def job(content: Json) -> Job:
         queue=meta.text("labels", QUEUE_LABEL),
         wanted_workers=wanted,
         gpus_per_worker=_gpus_per_worker(spec),
+        gpu_partition=spec.text("trainer", "resourcesPerWorker", "gpuPartition"),
         workers=status.text("workers") or f"0/{wanted}",
         start_time=status.moment("startTime"),
         completion_time=status.moment("completionTime"),

@@ -121,6 +121,16 @@ def test_a_manifest_is_accepted_by_the_models(block: Block) -> None:
         MODELS[document["kind"]].model_validate(document["spec"])
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_an_example_is_accepted_by_the_models(path: Path) -> None:
+    ours = [d for d in yaml.safe_load_all(path.read_text()) if d["kind"] in MODELS]
+    assert ours
+    for document in ours:
+        MODELS[document["kind"]].model_validate(document["spec"])
+
+
 def test_a_manifest_with_a_mistake_is_refused() -> None:
     with pytest.raises(ValueError, match="worker"):
         TrainingJobSpec.model_validate({"trainer": {"worker": 2}})

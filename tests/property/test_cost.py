@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from random import Random
+from typing import Any
 
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from quartermaster.decide.cost import accrual, rates
 from quartermaster.decide.cost.accrual import NEWS_LAG, Account, Segment
-from quartermaster.domain.cluster import PriceRow
+from quartermaster.domain.cluster import Node, PriceRow
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.reconcile import accounts
@@ -226,3 +227,51 @@ def test_the_largest_gang_with_former_pods_is_charged_in_two_passes() -> None:
     later = make.after(4001)
     second = accounts.close(first.cost, first.goodput, rest, now=later, source="", suspended=False)
     assert (second.cost.segments, second.cost.total) == (1030, "1030.0000")
+
+
+MIG_1G = "nvidia.com/mig-1g.10gb"
+SLOT = "nvidia.com/gpu.shared"
+
+
+def parted(gpus: int, part: str, each: Fraction, count: int, **more: Any) -> Node:
+    room = Resources(32_000, 2**37, more.pop("whole", 0), 110, ((part, count),))
+    return make.node(
+        gpus=1, allocatable=room, fractions={part: each}, parted_gpus=Fraction(gpus), **more
+    )
+
+
+@law
+@given(st.integers(1, 8), st.integers(2, 16), RATES)
+def test_the_slots_of_shared_gpus_pay_for_the_node(
+    gpus: int, replicas: int, usd_per_node: Fraction
+) -> None:
+    node = parted(gpus, SLOT, Fraction(1, replicas), gpus * replicas)
+    priced = make.pool("pool", PriceRow(usd_per_node_hour=usd_per_node))
+    each = rates.worker_rate(node, priced, Resources(1, 1, 0, 1, ((SLOT, 1),)))
+    assert each is not None
+    slots = gpus * replicas
+    assert abs(each * slots - usd_per_node) <= Fraction(slots, 10**9)
+
+
+@law
+@given(st.integers(1, 7), st.integers(1, 7), RATES)
+def test_a_mig_device_pays_for_its_compute_slices_and_a_whole_gpu_beside_it_for_one(
+    gpus: int, whole: int, usd_per_gpu: Fraction
+) -> None:
+    node = parted(gpus + whole, MIG_1G, Fraction(1, 7), 7 * gpus, whole=whole)
+    priced = make.pool("pool", PriceRow(usd_per_gpu_hour=usd_per_gpu))
+    device = rates.worker_rate(node, priced, Resources(1, 1, 0, 1, ((MIG_1G, 1),)))
+    gpu = rates.worker_rate(node, priced, Resources(1, 1, 1, 1))
+    assert device is not None
+    assert gpu is not None
+    assert abs(device - usd_per_gpu / 7) <= Fraction(1, 10**9)
+    assert abs(gpu - usd_per_gpu) <= Fraction(1, 10**9)
+
+
+def test_what_is_unknown_of_a_part_leaves_its_price_unknown() -> None:
+    priced = make.pool("pool", PriceRow(usd_per_node_hour=Fraction(8)))
+    worker = Resources(1, 1, 0, 1, ((MIG_1G, 1),))
+    known = parted(1, MIG_1G, Fraction(1, 7), 7)
+    assert rates.worker_rate(known, priced, worker) is not None
+    assert rates.worker_rate(replace(known, fractions={}), priced, worker) is None
+    assert rates.worker_rate(replace(known, parted_gpus=None), priced, worker) is None

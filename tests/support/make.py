@@ -8,8 +8,9 @@ from typing import Any
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import TrainingJobStatus
+from quartermaster.catalog import partitions
 from quartermaster.domain.cluster import Capacity, Node, Pool, PriceRow, Snapshot, Taint
-from quartermaster.domain.resources import NOTHING, Resources
+from quartermaster.domain.resources import NOTHING, Resources, amounts
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.domain.workload import Gang, NamespacedName, TopologyMode
 
@@ -27,8 +28,17 @@ def after(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
 
 
-def resources(gpus: int = 0, cpu: float = 1, memory_gib: float = 1, pods: int = 1) -> Resources:
-    return Resources(round(cpu * 1000), round(memory_gib * GIB), gpus, pods)
+def resources(
+    gpus: int = 0, cpu: float = 1, memory_gib: float = 1, pods: int = 1, **parts: int
+) -> Resources:
+    """`mig_1g_10gb=7` and `shared=4` are parts of GPUs."""
+    named = {
+        partitions.resource(
+            name.removeprefix("mig_").replace("_", "." if name.startswith("mig_") else "-")
+        ): count
+        for name, count in parts.items()
+    }
+    return Resources(round(cpu * 1000), round(memory_gib * GIB), gpus, pods, amounts(named))
 
 
 def node(

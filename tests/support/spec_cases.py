@@ -189,9 +189,30 @@ _TABLE: tuple[tuple[str, str, tuple[object, ...], tuple[object, ...]], ...] = (
     ),
     (
         "built_in",
+        "spec.trainer.resourcesPerWorker.gpuPartition",
+        ("1g.10gb", "3g.40gb", "7g.141gb", "shared", "shared-gpu"),
+        ("", "1g.11gb", "1G.10GB", "mig-1g.10gb", "nvidia.com/gpu.shared", "half", "1g.10gb\n", 1),
+    ),
+    (
+        "script",
+        "spec.trainer.resourcesPerWorker",
+        ({"gpus": 2, "gpuPartition": "1g.5gb"}, {"gpuPartition": "shared", "cpu": "2"}),
+        ({"gpus": 0, "gpuPartition": "shared"},),
+    ),
+    (
+        "built_in",
         "spec.trainer",
-        ({"resourcesPerWorker": {"gpuResource": "amd.com/gpu"}},),
-        ({"resourcesPerWorker": {"gpuResource": "habana.ai/gaudi"}},),
+        (
+            {"resourcesPerWorker": {"gpuResource": "amd.com/gpu"}},
+            {"resourcesPerWorker": {"gpuPartition": "shared"}},
+            {"workers": 1, "resourcesPerWorker": {"gpus": 1, "gpuPartition": "2g.20gb"}},
+        ),
+        (
+            {"resourcesPerWorker": {"gpuResource": "habana.ai/gaudi"}},
+            {"resourcesPerWorker": {"gpuResource": "amd.com/gpu", "gpuPartition": "shared"}},
+            {"workers": 2, "resourcesPerWorker": {"gpuPartition": "shared"}},
+            {"resourcesPerWorker": {"gpus": 2, "gpuPartition": "2g.20gb"}},
+        ),
     ),
     ("script", "spec.trainer.precision", ("Auto", "FP32", "BF16"), ("fp32", "FP8", "", 1)),
     ("script", "spec.trainer.strategy", ({}, {"mode": "DDP"}), ({"mode": "ddp"}, "DDP")),

@@ -75,7 +75,9 @@ def _since(job: Job, now: datetime) -> str:
 
 def _gang(job: Job) -> str:
     workers = f"{job.wanted_workers} worker" + ("s" if job.wanted_workers > 1 else "")
-    gpus = f"{job.gpus_per_worker} GPU" + ("s" if job.gpus_per_worker > 1 else "")
+    what = "GPU part" if job.gpu_partition else "GPU"
+    gpus = f"{job.gpus_per_worker} {what}" + ("s" if job.gpus_per_worker > 1 else "")
+    gpus += f" ({job.gpu_partition})" if job.gpu_partition else ""
     return f"{workers} x {gpus}" if job.gpus_per_worker else f"{workers} on CPU"
 
 

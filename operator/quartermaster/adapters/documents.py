@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from quartermaster.api import meta
-from quartermaster.catalog import nodes
+from quartermaster.catalog import nodes, partitions
 from quartermaster.domain.cluster import Node, Taint
-from quartermaster.domain.resources import NOTHING, GpuResource, Resources
+from quartermaster.domain.resources import NOTHING, GpuResource, Resources, amounts
 from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
 from quartermaster.domain.workload import NamespacedName
 from quartermaster.manifests.worker import CONTAINER, rate_from_text
@@ -35,14 +35,19 @@ def node(document: Document) -> Node:
     labels: Mapping[str, str] = document["metadata"].get("labels") or {}
     spec, status = document.get("spec") or {}, document.get("status") or {}
     ready = _condition(status, "Ready")
-    offered = status.get("allocatable") or {}
+    offered: Mapping[str, str] = status.get("allocatable") or {}
     allocatable, gpu_resource = _resources(offered), _gpu_resource(offered)
     allocatable = replace(allocatable, gpus=byte_count(offered.get(gpu_resource, "0")))
+    counts = {gpu_resource.value: allocatable.gpus, **dict(allocatable.parts)}
+    parting = partitions.parting(counts, labels)
+    if parting is not None:
+        parts = amounts(dict(parting.parts))
+        allocatable = replace(allocatable, gpus=parting.whole, parts=parts)
     return Node(
         name=document["metadata"]["name"],
         allocatable=allocatable,
         labels=labels,
-        accelerator=nodes.model(labels, allocatable.gpus),
+        accelerator=partitions.model_name(nodes.model(labels, allocatable.devices)),
         gpu_resource=gpu_resource,
         instance_type=nodes.instance_type(labels),
         capacity=nodes.capacity(labels),
@@ -53,6 +58,8 @@ def node(document: Document) -> Node:
             for taint in spec.get("taints") or ()
             if taint.get("effect") in ("NoSchedule", "NoExecute")
         ),
+        fractions={} if parting is None else parting.fractions,
+        parted_gpus=None if parting is None else parting.gpus,
     )
 
 
@@ -62,6 +69,14 @@ def _gpu_resource(offered: Mapping[str, str]) -> GpuResource:
     return next(makers, GpuResource.NVIDIA)
 
 
+def held_on(node: Node, held: Resources) -> Resources:
+    """What a node's pods hold: where GPUs are shared without another name, slots of them."""
+    if held.gpus and any(name == partitions.GPU for name, _ in node.allocatable.parts):
+        slots = Resources(parts=((partitions.GPU, held.gpus),))
+        return replace(held, gpus=0) + slots
+    return held
+
+
 def _resources(quantities: Mapping[str, str]) -> Resources:
     return Resources(
         cpu_m=millicores(quantities.get("cpu", "0")),
@@ -69,6 +84,13 @@ def _resources(quantities: Mapping[str, str]) -> Resources:
         # Counts are quantities too: the kubelet writes a thousand pods as 1k.
         gpus=sum(byte_count(quantities.get(it, "0")) for it in GpuResource),
         pods=byte_count(quantities.get("pods", "0")),
+        parts=amounts(
+            {
+                name: byte_count(text)
+                for name, text in quantities.items()
+                if partitions.is_part(name)
+            }
+        ),
     )
 
 
@@ -82,6 +104,8 @@ class Pod:
     holds: Resources
     """Nothing once it is over."""
     worker: Worker | None = None
+    daemon: bool = False
+    """Whether a DaemonSet keeps it on its node."""
 
 
 def pod(document: Document) -> Pod:
@@ -98,6 +122,7 @@ def pod(document: Document) -> Pod:
         node=None if gated else place,
         holds=NOTHING if over else _held(spec),
         worker=_worker(document, None if gated else place) if ours else None,
+        daemon=any(o.get("kind") == "DaemonSet" for o in metadata.get("ownerReferences") or ()),
     )
 
 
@@ -113,23 +138,14 @@ def _held(spec: Document) -> Resources:
     sidecars, peak = NOTHING, NOTHING
     for container in spec.get("initContainers") or ():
         request = _requested(container)
-        peak = _larger(peak, sidecars + request)
+        peak = peak.larger(sidecars + request)
         if container.get("restartPolicy") == "Always":
             sidecars += request
-    return _larger(running + sidecars, peak) + _resources(spec.get("overhead") or {})
+    return (running + sidecars).larger(peak) + _resources(spec.get("overhead") or {})
 
 
 def _requested(container: Document) -> Resources:
     return _resources((container.get("resources") or {}).get("requests") or {})
-
-
-def _larger(one: Resources, other: Resources) -> Resources:
-    return Resources(
-        max(one.cpu_m, other.cpu_m),
-        max(one.memory, other.memory),
-        max(one.gpus, other.gpus),
-        max(one.pods, other.pods),
-    )
 
 
 def _placed_on(spec: Document) -> str | None:

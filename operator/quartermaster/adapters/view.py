@@ -12,7 +12,7 @@ from quartermaster.api import meta
 from quartermaster.api.record import JobRecord, parse
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.queue import Queue
-from quartermaster.domain.resources import Resources
+from quartermaster.domain.resources import NOTHING, Resources
 from quartermaster.domain.worker import ChildJob, Worker
 
 Touched = Callable[[str], None]
@@ -91,11 +91,20 @@ class ClusterView:
     def snapshot(self) -> Snapshot:
         """Nodes with what their pods hold, and pools."""
         held: dict[str, Resources] = {}
+        daemons: dict[str, Resources] = {}
         for pod in self.pods.values():
             if pod.node is not None:
-                held[pod.node] = held.get(pod.node, Resources()) + pod.holds
+                held[pod.node] = held.get(pod.node, NOTHING) + pod.holds
+            if pod.node is not None and pod.daemon:
+                daemons[pod.node] = daemons.get(pod.node, NOTHING) + pod.holds
         nodes = tuple(
-            replace(node, used=held[node.name]) if node.name in held else node
+            replace(
+                node,
+                used=documents.held_on(node, held[node.name]),
+                daemons=daemons.get(node.name, NOTHING),
+            )
+            if node.name in held
+            else node
             for node in self.nodes.values()
         )
         return Snapshot(nodes=nodes, pools=self.pools())

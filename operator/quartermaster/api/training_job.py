@@ -11,7 +11,6 @@ from quartermaster.api.base import (
     SUBDOMAIN,
     ApiModel,
     ByteQuantity,
-    CpuQuantity,
     Decimal9,
     FreeForm,
     LabelKey,
@@ -21,6 +20,7 @@ from quartermaster.api.base import (
     PrintableText,
     at_least,
 )
+from quartermaster.api.resources import Resources
 from quartermaster.api.rule import Keeps, Rule, matches, unchangeable
 from quartermaster.api.training_job_rules import (
     ARGS_NEED_COMMAND,
@@ -29,7 +29,6 @@ from quartermaster.api.training_job_rules import (
 )
 from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.profile import Kernel
-from quartermaster.domain.resources import GpuResource
 from quartermaster.domain.workload import Objective, TopologyMode
 
 KIND = "TrainingJob"
@@ -115,19 +114,6 @@ class Dataset(ApiModel):
     """Arguments for the data set's reader, in camelCase; at most 32."""
 
 
-class Resources(ApiModel):
-    """What one worker needs of one node."""
-
-    gpus: Annotated[int, Field(strict=True, ge=0, le=64)] = 1
-    """Whole GPUs [count]; 0 trains on CPU."""
-    gpu_resource: GpuResource = GpuResource.NVIDIA
-    """What they are asked for as: the job runs on this maker's GPUs only."""
-    cpu: CpuQuantity = "1"
-    """CPU request and, for a CPU-only worker, the number of its threads [cores]."""
-    memory: Annotated[ByteQuantity, Keeps(at_least("16Mi"))] = "4Gi"
-    """Memory request and limit [bytes]."""
-
-
 class EnvVar(ApiModel):
     """A plain environment variable."""
 
@@ -195,12 +181,24 @@ FEWER_THAN_ALL = Rule(
     holds=lambda trainer: trainer.min_workers is None or trainer.min_workers <= trainer.workers,
     cel="!has(self.minWorkers) || self.minWorkers <= self.workers",
 )
+PARTS_ARE_ALONE = Rule(
+    message="the built-in loop runs as one process on a part of a GPU, since NCCL does not join "
+    "parts: set workers: 1 and resourcesPerWorker.gpus: 1, or bring your own with trainer.command",
+    holds=lambda trainer: (
+        trainer.resources_per_worker.gpu_partition is None
+        or bool(trainer.command)
+        or trainer.workers * trainer.resources_per_worker.gpus <= 1
+    ),
+    cel="!has(self.resourcesPerWorker.gpuPartition)"
+    " || (has(self.command) && self.command.size() > 0)"
+    " || self.workers * self.resourcesPerWorker.gpus <= 1",
+)
 
 
 class Trainer(ApiModel):
     """Who trains, and how."""
 
-    RULES: ClassVar = (FEWER_THAN_ALL,)
+    RULES: ClassVar = (FEWER_THAN_ALL, PARTS_ARE_ALONE)
 
     image: Annotated[
         str,

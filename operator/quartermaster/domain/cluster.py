@@ -1,5 +1,6 @@
 """The cluster as one cycle sees it: nodes, what they have and hold, and their pools."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,6 +11,8 @@ from quartermaster.domain.resources import NOTHING, GpuResource, Resources
 UNKNOWN = "Unknown"
 NODE_LEVEL = "kubernetes.io/hostname"
 """The innermost topology level: every node is a domain of it."""
+USUAL_NEEDS = Resources(cpu_m=1000, memory=4 * 2**30)
+"""What a worker of one GPU asks for if it does not say."""
 
 
 class Capacity(StrEnum):
@@ -46,11 +49,41 @@ class Node:
     ready: bool = True
     cordoned: bool = False
     taints: tuple[Taint, ...] = ()
+    daemons: Resources = NOTHING
+    """What of `used` pods hold that every node has: it is never free for others."""
+    fractions: Mapping[str, Fraction] = field(default_factory=dict)
+    """What a part is of a GPU, by the parts' resource; absent where that is unknown."""
+    parted_gpus: Fraction | None = None
+    """GPUs of a node that has parts, whole and parted [count]; None where that is unknown."""
+
+    @property
+    def gpu_count(self) -> Fraction | None:
+        """GPUs, whole and parted [count]; None where it has parts of nobody knows how many."""
+        if self.parted_gpus is not None:
+            return self.parted_gpus
+        return None if self.allocatable.parts else Fraction(self.allocatable.gpus)
+
+    def gpus_in(self, amount: Resources) -> Fraction | None:
+        """What whole GPUs and parts make in GPUs of this node; None where a part is unknown."""
+        total = Fraction(amount.gpus)
+        for name, count in amount.parts:
+            if name not in self.fractions:
+                return None
+            total += self.fractions[name] * count
+        return total
 
     @property
     def free(self) -> Resources:
         """What is left; negative where the node is overdrawn."""
         return self.allocatable - self.used
+
+
+def is_mig(accelerator: str) -> bool:
+    """Whether a GPU model's label says that the node offers MIG devices as if they were GPUs.
+
+    That is MIG's single strategy; only who names such a label gets them for GPUs.
+    """
+    return "-MIG-" in accelerator
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +162,8 @@ class Snapshot:
     nodes: tuple[Node, ...] = ()
     pools: tuple[Pool, ...] = ()
     """Sorted by name; a node belongs to the first that holds it."""
+    gpu_needs: Resources = USUAL_NEEDS
+    """CPU and memory that a GPU which is free is kept usable with."""
 
     def pool_of(self, node: Node) -> Pool:
         """The pool that a node belongs to."""
@@ -142,5 +177,16 @@ class Snapshot:
                 continue
             key = (self.pool_of(node).name, node.accelerator)
             nodes, gpus, used = totals.get(key, (0, 0, 0))
-            totals[key] = (nodes + 1, gpus + node.allocatable.gpus, used + node.used.gpus)
+            has, holds = _counted(node)
+            totals[key] = (nodes + 1, gpus + has, used + holds)
         return totals
+
+
+def _counted(node: Node) -> tuple[int, int]:
+    """GPUs of a node and GPUs in use; one of which a part is in use is in use [count]."""
+    if not node.allocatable.parts:
+        return node.allocatable.gpus, node.used.gpus
+    has, holds = node.gpu_count, node.gpus_in(node.used)
+    if has is None or holds is None:
+        return node.allocatable.gpus, node.used.gpus
+    return math.ceil(has), math.ceil(holds)

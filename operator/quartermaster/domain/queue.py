@@ -149,7 +149,7 @@ class Holding:
         Workers that have lost their places count where most of the others are: they will go there,
         and nobody else is to have their quota meanwhile.
         """
-        each = self.per_worker.gpus
+        each = self.per_worker.devices
         seats = Counter(s.model for s in self.seats if with_leaving or not s.leaving)
         if not each or not seats:
             return {}

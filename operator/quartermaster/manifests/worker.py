@@ -5,6 +5,7 @@ from typing import Any
 
 from quartermaster.api import meta
 from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.catalog import partitions
 from quartermaster.domain import failure
 from quartermaster.domain.decision import Assignment
 from quartermaster.domain.resources import GpuResource
@@ -136,8 +137,10 @@ def _container(
     requests = {"cpu": needs.cpu, "memory": needs.memory}
     limits = {"memory": needs.memory}
     if needs.gpus:
-        limits[needs.gpu_resource.value] = str(needs.gpus)
-        requests[needs.gpu_resource.value] = str(needs.gpus)
+        partition = needs.gpu_partition
+        device = partitions.resource(partition) if partition else needs.gpu_resource.value
+        limits[device] = str(needs.gpus)
+        requests[device] = str(needs.gpus)
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": spec.trainer.image or image,

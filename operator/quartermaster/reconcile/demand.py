@@ -10,6 +10,7 @@ from quartermaster.api import meta
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import Profile
+from quartermaster.catalog import partitions
 from quartermaster.decide.queue.share import model_of
 from quartermaster.domain.cluster import Toleration
 from quartermaster.domain.queue import UNKNOWN_MODEL, Holding, Seat
@@ -28,13 +29,20 @@ NOWHERE: Places = {}
 def per_worker(spec: TrainingJobSpec) -> Resources:
     """What one worker takes of a node."""
     needs = spec.trainer.resources_per_worker
-    return _resources(needs.cpu, needs.memory, needs.gpus)
+    return _resources(needs.cpu, needs.memory, needs.gpus, needs.gpu_partition)
 
 
 @lru_cache(maxsize=1024)
-def _resources(cpu: str, memory: str, gpus: int) -> Resources:
+def _resources(cpu: str, memory: str, gpus: int, partition: str | None) -> Resources:
     # Asked for every job in every cycle, and always the same: half of the time without the cache.
-    return Resources(cpu_m=millicores(cpu), memory=byte_count(memory), gpus=gpus, pods=1)
+    parts = () if partition is None else ((partitions.resource(partition), gpus),)
+    return Resources(
+        cpu_m=millicores(cpu),
+        memory=byte_count(memory),
+        gpus=0 if parts else gpus,
+        pods=1,
+        parts=parts,
+    )
 
 
 def gang_of(
@@ -103,7 +111,7 @@ def whole_gang(job: JobRecord, spec: TrainingJobSpec, known: Profile | None) -> 
         per_worker=per_worker(spec),
         priority=spec.priority,
         capacity=spec.placement.capacity_type.capacity,
-        accelerators=tuple(spec.placement.accelerators),
+        accelerators=tuple(map(partitions.model_name, spec.placement.accelerators)),
         pools=tuple(spec.placement.pools),
         topology=spec.placement.topology.mode,
         topology_level=spec.placement.topology.level,

@@ -62,6 +62,12 @@ def test_a_job_on_cpu_is_one() -> None:
     assert views.job(make.training_job(spec=spec)).gpus_per_worker == 0
 
 
+def test_a_job_on_a_part_of_a_gpu_says_of_which_kind() -> None:
+    spec = {"trainer": {"resourcesPerWorker": {"gpuPartition": "1g.10gb"}}}
+    job = views.job(make.training_job(spec=spec))
+    assert (job.gpus_per_worker, job.gpu_partition) == (1, "1g.10gb")
+
+
 def test_the_youngest_pod_of_an_index_counts() -> None:
     pods = [make.pod(1), make.pod(0, name="old", age_s=900), make.pod(0, name="new", age_s=10)]
     found = [workers.worker(pod) for pod in pods]

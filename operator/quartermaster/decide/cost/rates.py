@@ -17,19 +17,23 @@ def node_rate(node: Node, pool: Pool) -> Fraction | None:
         return None
     if row.usd_per_node_hour is not None:
         return row.usd_per_node_hour
-    if row.usd_per_gpu_hour is not None and node.allocatable.gpus > 0:
-        return row.usd_per_gpu_hour * node.allocatable.gpus
+    gpus = node.gpu_count
+    if row.usd_per_gpu_hour is not None and gpus:
+        return row.usd_per_gpu_hour * gpus
     return None
 
 
-def share(node: Node, worker: Resources) -> Fraction:
+def share(node: Node, worker: Resources) -> Fraction | None:
     """The part of a node that a worker is charged for, 0 to 1.
 
     GPUs are what a GPU node is bought for, so a worker with GPUs is charged for its share of them;
-    one without is charged for the larger of its CPU and memory shares.
+    one without is charged for the larger of its CPU and memory shares. A MIG device counts with its
+    compute slices, a slot of a shared GPU with one over the number of slots. None where it is
+    unknown what a part is of a GPU, or how many GPUs there are.
     """
-    if worker.gpus and node.allocatable.gpus:
-        return Fraction(worker.gpus, node.allocatable.gpus)
+    if worker.devices and node.allocatable.devices:
+        held, gpus = node.gpus_in(worker), node.gpu_count
+        return held / gpus if held is not None and gpus else None
     parts = [
         Fraction(need, have)
         for need, have in (
@@ -44,9 +48,10 @@ def share(node: Node, worker: Resources) -> Fraction:
 def worker_rate(node: Node, pool: Pool, worker: Resources) -> Fraction | None:
     """Price of a worker's share of a node [USD/h], rounded once, to a billionth of a USD.
 
-    None where the node's price is unknown.
+    None where the node's price or the worker's share of it is unknown.
     """
     whole = node_rate(node, pool)
-    if whole is None:
+    part = None if whole is None else share(node, worker)
+    if whole is None or part is None:
         return None
-    return Fraction(round(whole * share(node, worker) * STEPS_PER_USD), STEPS_PER_USD)
+    return Fraction(round(whole * part * STEPS_PER_USD), STEPS_PER_USD)

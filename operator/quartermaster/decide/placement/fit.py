@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from quartermaster.catalog import partitions
 from quartermaster.decide.cost import rates
-from quartermaster.domain.cluster import NO_POOL, Node, Pool, Snapshot
+from quartermaster.domain.cluster import NO_POOL, Node, Pool, Snapshot, is_mig
 from quartermaster.domain.workload import Gang
 
 
@@ -17,11 +18,16 @@ class NodeRefusal(StrEnum):
     OTHER_MAKER = "with GPUs of another maker"
     OTHER_CAPACITY = "of another capacity type"
     TAINTED = "with a taint that the job does not tolerate"
+    OTHER_SLOTS = "that offer slots of GPUs by the other name (gpuPartition: shared or shared-gpu)"
+    OTHER_PARTS = "without GPUs in such parts"
+    PARTED = "whose GPUs are in parts (resourcesPerWorker.gpuPartition)"
+    MIG_AS_GPUS = "with MIG devices for GPUs, which have to be named in placement.accelerators"
     TOO_SMALL = "too small for one worker even when empty"
     NOT_READY = "not ready"
     CORDONED = "cordoned"
 
 
+_SLOTS = frozenset(partitions.SLOTS.values())
 LASTING = frozenset(
     {
         NodeRefusal.OTHER_POOL,
@@ -29,6 +35,10 @@ LASTING = frozenset(
         NodeRefusal.OTHER_MAKER,
         NodeRefusal.OTHER_CAPACITY,
         NodeRefusal.TAINTED,
+        NodeRefusal.OTHER_SLOTS,
+        NodeRefusal.OTHER_PARTS,
+        NodeRefusal.PARTED,
+        NodeRefusal.MIG_AS_GPUS,
         NodeRefusal.TOO_SMALL,
     }
 )
@@ -63,6 +73,7 @@ def refusal(node: Node, pool: Pool, gang: Gang) -> NodeRefusal | None:
             NodeRefusal.OTHER_CAPACITY,
         ),
         (not _tolerated(node, pool, gang), NodeRefusal.TAINTED),
+        *_in_parts(node, gang),
         (gang.per_worker.times_within(node.allocatable) < 1, NodeRefusal.TOO_SMALL),
         (not node.ready, NodeRefusal.NOT_READY),
         (node.cordoned, NodeRefusal.CORDONED),
@@ -73,6 +84,27 @@ def refusal(node: Node, pool: Pool, gang: Gang) -> NodeRefusal | None:
 def _of_another_maker(node: Node, gang: Gang) -> bool:
     asked, offered = gang.per_worker.gpus, node.allocatable.gpus
     return asked > 0 and offered > 0 and node.gpu_resource is not gang.gpu_resource
+
+
+def _in_parts(node: Node, gang: Gang) -> tuple[tuple[bool, NodeRefusal], ...]:
+    """Whole GPUs and parts of them do not stand in for each other."""
+    has, each = node.allocatable, gang.per_worker
+    if each.parts:
+        wanted, offered = {name for name, _ in each.parts}, {name for name, _ in has.parts}
+        missing = bool(wanted - offered)
+        return (
+            (missing and wanted <= _SLOTS and bool(offered & _SLOTS), NodeRefusal.OTHER_SLOTS),
+            (missing, NodeRefusal.OTHER_PARTS),
+        )
+    if not each.gpus:
+        return ()
+    return (
+        (bool(has.parts) and not has.gpus, NodeRefusal.PARTED),
+        (
+            is_mig(node.accelerator) and node.accelerator not in gang.accelerators,
+            NodeRefusal.MIG_AS_GPUS,
+        ),
+    )
 
 
 def _tolerated(node: Node, pool: Pool, gang: Gang) -> bool:

@@ -232,7 +232,7 @@ class _Round:
         usable = self.measure.usable(gang.accelerators)
         models = self._within_quota(gang, has, usable)
         decision: Decision | None = None
-        if models or not gang.per_worker.gpus or len(models) == len(usable):
+        if models or not gang.per_worker.devices or len(models) == len(usable):
             decision = choose(self._limited(gang, models), room, self._scene.hardware)
         if isinstance(decision, Placed) or len(models) == len(usable):
             return decision, models
@@ -246,7 +246,7 @@ class _Round:
         return decision, models
 
     def _within_quota(self, gang: Gang, has: Affords, usable: list[str]) -> list[str]:
-        queue, need = order.queue_of(gang), gang.size * gang.per_worker.gpus
+        queue, need = order.queue_of(gang), gang.size * gang.per_worker.devices
         if gang.held or not need or self._scene.tree.queues[queue].unlimited:
             # A gang that is on nodes in part was admitted as a whole: its quota is charged.
             return usable
@@ -278,7 +278,7 @@ class _Round:
     def _limited(self, gang: Gang, models: list[str]) -> Gang:
         """The gang on those models only of which it has the quota."""
         usable = self.measure.usable(gang.accelerators)
-        if not gang.per_worker.gpus or not models or len(models) == len(usable):
+        if not gang.per_worker.devices or not models or len(models) == len(usable):
             return gang
         return replace(gang, accelerators=tuple(label_of(model) for model in models))
 
@@ -384,7 +384,7 @@ class _Round:
         passed = waiting.refusal is not Refusal.QUOTA_USED or root in self._quota_heads
         if not passed and self._could_start(gang):
             self._quota_heads[root] = queue
-            need = gang.size * gang.per_worker.gpus
+            need = gang.size * gang.per_worker.devices
             best = max(short, key=lambda model: self._kept.available(queue, model))
             self._charge(queue, {best: need}, self._kept)
         return waiting

@@ -48,7 +48,7 @@ def quota(
 ) -> Waiting:
     """The queue has not enough quota left of these models, or never has enough of any."""
     queue = queue_of(gang)
-    need = gang.size * gang.per_worker.gpus
+    need = gang.size * gang.per_worker.devices
     will_do = measure.usable(gang.accelerators)
     most = sum(max(0, empty.available(queue, model)) for model in will_do)
     words = "; ".join(_quota_of(queue, model, ledger) for model in models[:MAX_MODELS])

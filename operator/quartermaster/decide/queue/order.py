@@ -46,7 +46,7 @@ def by_share(gangs: Iterable[Gang], ledger: Ledger, measure: Measure, past: Past
 
 def _is_sure(gang: Gang, ledger: Ledger, measure: Measure) -> bool:
     """Whether there is a model of which the gang's queue would not have to borrow for it."""
-    queue, need = queue_of(gang), gang.size * gang.per_worker.gpus
+    queue, need = queue_of(gang), gang.size * gang.per_worker.devices
     return queue in ledger.tree.queues and any(
         ledger.within(queue, model, need) for model in measure.usable(gang.accelerators)
     )
@@ -66,7 +66,7 @@ def in_key_order(holdings: Iterable[Holding]) -> list[Holding]:
 
 def gpus_of(gang: Gang, placed: Placed) -> dict[str, int]:
     """GPUs of a gang by model [count]."""
-    each = gang.per_worker.gpus
+    each = gang.per_worker.devices
     models = Counter(one.accelerator or UNKNOWN_MODEL for one in placed.assignments)
     return {model: count * each for model, count in sorted(models.items())} if each else {}
 

@@ -75,7 +75,7 @@ def earliest(gang: Gang, room: Snapshot, holdings: Iterable[Holding]) -> Reserva
 def begun(gang: Gang, placed: Placed) -> Holding:
     """A gang that has just got, or was promised, its places, as a holder of them."""
     seats = tuple(
-        Seat(one.node, (one.accelerator or UNKNOWN_MODEL) if gang.per_worker.gpus else "")
+        Seat(one.node, (one.accelerator or UNKNOWN_MODEL) if gang.per_worker.devices else "")
         for one in placed.assignments
     )
     return Holding(

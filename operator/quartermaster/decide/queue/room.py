@@ -45,7 +45,7 @@ def confined(snapshot: Snapshot, places: Mapping[str, int], each: Resources) -> 
     for node in snapshot.nodes:
         count = places.get(node.name, 0)
         if count:
-            used = _larger(node.used, node.allocatable - _times(each, count))
+            used = node.used.larger(node.allocatable - each.times(count))
             nodes.append(replace(node, used=used))
     return replace(snapshot, nodes=tuple(nodes))
 
@@ -69,24 +69,9 @@ def tightest(snapshots: Iterable[Snapshot]) -> Snapshot:
     for node, *versions in zip(*(one.nodes for one in (first, *others)), strict=True):
         used = node.used
         for version in versions:
-            used = _larger(used, version.used)
+            used = used if used == version.used else used.larger(version.used)
         nodes.append(node if used is node.used else replace(node, used=used))
     return replace(first, nodes=tuple(nodes))
-
-
-def _larger(one: Resources, other: Resources) -> Resources:
-    if one == other:
-        return one
-    return Resources(
-        max(one.cpu_m, other.cpu_m),
-        max(one.memory, other.memory),
-        max(one.gpus, other.gpus),
-        max(one.pods, other.pods),
-    )
-
-
-def _times(each: Resources, count: int) -> Resources:
-    return Resources(each.cpu_m * count, each.memory * count, each.gpus * count, each.pods * count)
 
 
 def _loaded(node: Node, more: Resources | None) -> Node:

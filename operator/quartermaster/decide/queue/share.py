@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from quartermaster.decide.cost import rates
 from quartermaster.decide.queue.tree import Ledger
-from quartermaster.domain.cluster import Capacity, Node, Snapshot
+from quartermaster.domain.cluster import Capacity, Node, Snapshot, is_mig
 from quartermaster.domain.queue import UNKNOWN_MODEL, History
 
 STEPS = 10**9
@@ -26,7 +26,7 @@ Past = Mapping[str, Fraction]
 
 def model_of(node: Node) -> str:
     """The model that a node's GPUs are counted as; empty where it has none."""
-    if not node.allocatable.gpus:
+    if not node.allocatable.devices:
         return ""
     return node.accelerator or UNKNOWN_MODEL
 
@@ -47,8 +47,10 @@ class Measure:
     """The GPU models that there are."""
 
     def usable(self, accelerators: Collection[str]) -> list[str]:
-        """The models that will do for a gang that asks for these; none asked for is any."""
-        return [model for model in self.models if not accelerators or model in accelerators]
+        """The models that will do for a gang that asks for these; none asked for is any GPU."""
+        if accelerators:
+            return [model for model in self.models if model in accelerators]
+        return [model for model in self.models if not is_mig(model)]
 
     def worth(self, model: str) -> Fraction:
         """What one GPU counts; a model of which no node is left counts as the dearest one."""
@@ -79,10 +81,9 @@ def measure(snapshot: Snapshot) -> Measure:
         model = model_of(node)
         if not model:
             continue
-        gpus = node.allocatable.gpus
-        counts[model] = counts.get(model, 0) + gpus
-        rate = rates.node_rate(node, snapshot.pool_of(node))
-        if rate:
+        counts[model] = counts.get(model, 0) + node.allocatable.devices
+        rate, gpus = rates.node_rate(node, snapshot.pool_of(node)), node.gpu_count
+        if rate and gpus:
             known = prices.setdefault(model, {})
             spot = node.capacity is Capacity.SPOT
             known[spot] = min(known.get(spot, rate / gpus), rate / gpus)

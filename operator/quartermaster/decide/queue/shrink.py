@@ -48,7 +48,7 @@ def cheapest(case: Case) -> tuple[tuple[Shrink, ...], Placed] | None:
         case: Who waits, and the elastic jobs as they are.
     """
     gang, measure = case.gang, case.measure
-    models = measure.usable(gang.accelerators) if gang.per_worker.gpus else []
+    models = measure.usable(gang.accelerators) if gang.per_worker.devices else []
     kinds = [replace(gang, accelerators=(label_of(model),)) for model in models] or [gang]
     tried = [replace(case, gang=kind, holdings=_offers(case, kind)) for kind in kinds]
     found = [(one, stop) for one in tried if (stop := victims(one)) is not None]

@@ -80,7 +80,7 @@ def lost_work(holding: Holding, measure: Measure) -> Fraction:
     """
     rate = holding.usd_per_hour
     if rate is None:
-        gpus = holding.per_worker.gpus
+        gpus = holding.per_worker.devices
         rate = sum((measure.worth(seat.model) * gpus for seat in holding.seats), Fraction(0))
     return Fraction(round(Fraction(holding.lost_s) * rate / 3600 * STEPS_PER_USD), STEPS_PER_USD)
 
@@ -93,7 +93,7 @@ def victims(case: Case) -> Stop | None:
     not to be needed, so that the set is still minimal.
     """
     gang = case.gang
-    models = case.measure.usable(gang.accelerators) if gang.per_worker.gpus else [""]
+    models = case.measure.usable(gang.accelerators) if gang.per_worker.devices else [""]
     found = [stop for model in models if (stop := _Search(case, model).best()) is not None]
     return min(found, key=lambda stop: (stop.lost_usd, len(stop.victims)), default=None)
 
@@ -105,11 +105,16 @@ class _Search:
         self._case = case
         self._model = model
         self._queue = queue_of(case.gang)
-        self._need = case.gang.size * case.gang.per_worker.gpus
+        self._need = case.gang.size * case.gang.per_worker.devices
         self._trials = case.trials
         self._gang = replace(case.gang, accelerators=(label_of(model),)) if model else case.gang
         free = tightest(room.snapshot for room in case.rooms)
-        self._free = sum(max(0, node.free.gpus) for node in free.nodes if model_of(node) == model)
+        # Of any kind: too much is no harm, since the places are tried.
+        self._free = sum(
+            max(0, node.free.gpus) + sum(max(0, count) for _, count in node.free.parts)
+            for node in free.nodes
+            if model_of(node) == model
+        )
         priced = [
             (lost_work(holding, case.measure), holding.priority, holding.key, holding)
             for holding in case.holdings
@@ -241,7 +246,7 @@ class _Search:
 
     def _gpus(self, holding: Holding) -> int:
         seats = sum(1 for seat in holding.seats if seat.model == self._model)
-        return seats * holding.per_worker.gpus
+        return seats * holding.per_worker.devices
 
     def _try(self, chosen: Sequence[Holding]) -> Placed | None:
         self._trials -= 1

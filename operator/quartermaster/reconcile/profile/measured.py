@@ -62,6 +62,9 @@ def profile(
         nodes: On which its workers lie [count]; 0 where that is not known.
         peaks: What that GPU can do, where it is known; else neither MFU nor Memory is answered.
     """
+    # What was measured on a part of a GPU says nothing of the whole, nor the other way round.
+    whole = spec.trainer.resources_per_worker.whole_gpus > 0
+    accelerator, peaks = (accelerator, peaks) if whole else ("", None)
     found = bound.shares(measured)
     communication, data_wait = _share(found.communication), _share(found.data_wait)
     peak, processes = measured.peak_memory_bytes, runtime.processes_per_worker(spec)
@@ -84,7 +87,7 @@ def profile(
         processes=measured.processes,
         nodes=nodes or None,
         precision=measured.precision,
-        accelerator=accelerator if spec.trainer.resources_per_worker.gpus else "",
+        accelerator=accelerator,
         fingerprint=own,
     )
 

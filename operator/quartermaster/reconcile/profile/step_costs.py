@@ -16,8 +16,11 @@ _FORMATS = {
 
 
 def job_profile(spec: TrainingJobSpec, known: Profile | None) -> JobProfile | None:
-    """None where neither the spec nor an earlier run says what a step computes and exchanges."""
-    if spec.trainer.resources_per_worker.gpus == 0:
+    """None where neither the spec nor an earlier run says what a step computes and exchanges.
+
+    Nor is it weighed for CPUs and parts of GPUs: how fast those are nobody has told.
+    """
+    if not spec.trainer.resources_per_worker.whole_gpus:
         return None
     if known is not None:
         measured = _measured(spec, known)

@@ -1,5 +1,6 @@
 """What the operator keeps of Kubernetes' documents."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -316,3 +317,53 @@ def test_a_pod_given_up_with_its_node_has_no_later_end() -> None:
     worker = documents.pod(pod(status=status)).worker
     assert worker is not None
     assert (worker.ended, worker.disrupted) == (None, moment(20))
+
+
+def shared_node(labels: Json, allocatable: Json) -> Json:
+    document = node(allocatable={"cpu": "32", "memory": "64Gi", "pods": "110", **allocatable})
+    document["metadata"]["labels"] |= labels
+    return document
+
+
+def test_a_node_with_mig_devices_is_read_with_what_they_are_of_a_gpu() -> None:
+    labels = {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.count": "2"}
+    found = documents.node(
+        shared_node(labels, {"nvidia.com/gpu": "1", "nvidia.com/mig-1g.10gb": "7"})
+    )
+    assert found.allocatable.gpus == 1
+    assert found.allocatable.parts == (("nvidia.com/mig-1g.10gb", 7),)
+    assert found.fractions == {"nvidia.com/mig-1g.10gb": Fraction(1, 7)}
+    assert found.gpu_count == 2
+
+
+def test_slots_that_are_called_gpus_are_slots_and_the_model_is_the_gpus() -> None:
+    labels = {"nvidia.com/gpu.product": "Tesla-T4-SHARED", "nvidia.com/gpu.replicas": "4"}
+    found = documents.node(shared_node(labels, {"nvidia.com/gpu": "8"}))
+    assert found.allocatable.gpus == 0
+    assert found.allocatable.parts == (("nvidia.com/gpu", 8),)
+    assert (found.accelerator, found.gpu_count) == ("Tesla-T4", 2)
+    held = documents.held_on(found, Resources(cpu_m=500, gpus=3, pods=2))
+    assert held == Resources(cpu_m=500, pods=2, parts=(("nvidia.com/gpu", 3),))
+    plain = documents.node(node())
+    assert documents.held_on(plain, Resources(gpus=3)) == Resources(gpus=3)
+
+
+def test_parts_that_become_fewer_are_seen() -> None:
+    labels = {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.count": "1"}
+    before = documents.node(shared_node(labels, {"nvidia.com/mig-1g.10gb": "7"}))
+    after = documents.node(shared_node(labels, {"nvidia.com/mig-1g.10gb": "5"}))
+    six = Resources(parts=(("nvidia.com/mig-1g.10gb", 6),))
+    each = Resources(parts=(("nvidia.com/mig-1g.10gb", 1),))
+    assert each.times_within(replace(before, used=six).free) == 1
+    assert each.times_within(replace(after, used=six).free) == 0
+
+
+def test_a_pod_holds_parts_and_one_of_a_daemon_set_is_known_as_such() -> None:
+    limits = {"nvidia.com/mig-1g.10gb": "2"}
+    spec = {"containers": [{"name": "any", "resources": {"requests": limits, "limits": limits}}]}
+    found = documents.pod(pod(spec, labels={}))
+    assert found.holds == Resources(pods=1, parts=(("nvidia.com/mig-1g.10gb", 2),))
+    assert not found.daemon
+    document = pod(spec, labels={})
+    document["metadata"]["ownerReferences"] = [{"kind": "DaemonSet", "name": "logs"}]
+    assert documents.pod(document).daemon

@@ -240,3 +240,27 @@ def test_a_job_that_moves_to_another_queue_is_looked_at_by_the_cycle_and_a_statu
     assert seen.rooms == 2
     seen.view.training_jobs.drop("uid-job")
     assert seen.touched == ["uid-job"] * 4
+
+
+def test_slots_that_are_called_gpus_are_held_as_slots_whoever_asks() -> None:
+    seen = Seen()
+    labels = {"nvidia.com/gpu.product": "Tesla-T4-SHARED", "nvidia.com/gpu.replicas": "4"}
+    document = node(allocatable={"cpu": "32", "memory": "64Gi", "nvidia.com/gpu": "8"})
+    document["metadata"]["labels"] |= labels
+    seen.view.nodes.put(versioned(document, "node", 1))
+    seen.view.pods.put(versioned(pod({"nodeName": "gpu-1"}, labels={}), "a", 2))
+    (found,) = seen.view.snapshot().nodes
+    assert found.used.gpus == 0
+    assert found.used.parts == (("nvidia.com/gpu", 1),)
+
+
+def test_what_daemons_hold_is_told_apart() -> None:
+    seen = Seen()
+    seen.view.nodes.put(versioned(node(), "node", 1))
+    seen.view.pods.put(versioned(pod({"nodeName": "gpu-1"}), "a", 2))
+    agent = pod({"nodeName": "gpu-1", "containers": [container("500m", "1Gi")]}, labels={})
+    agent["metadata"]["ownerReferences"] = [{"kind": "DaemonSet", "name": "agent"}]
+    seen.view.pods.put(versioned(agent, "b", 3))
+    (found,) = seen.view.snapshot().nodes
+    assert found.used == Resources(2500, 5 * 2**30, 1, 2)
+    assert found.daemons == Resources(500, 2**30, 0, 1)

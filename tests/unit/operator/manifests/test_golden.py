@@ -40,6 +40,11 @@ SPECS: dict[str, dict[str, Any]] = {
             "resourcesPerWorker": {"gpus": 8, "gpuResource": "amd.com/gpu", "memory": "512Gi"},
         },
     },
+    "mig-device": {
+        "model": {"factory": "qm_trainer.zoo:mlp"},
+        "dataset": {"uri": "builtin://digits"},
+        "trainer": {"resourcesPerWorker": {"gpuPartition": "1g.10gb", "cpu": "2"}},
+    },
     "own-script": {
         "trainer": {
             "image": "registry.example.com/train:1.2",

@@ -29,7 +29,8 @@ def cluster_of(*gpus: int) -> Operation:
 def submit(it: Operation, name: str, workers: int = 1, **more: Any) -> None:
     """A job whose pods stand behind the gate."""
     created = more.pop("created", make.T0)
-    spec = make.spec(trainer={"workers": workers}, **more)
+    each = more.pop("each", {})
+    spec = make.spec(trainer={"workers": workers, "resourcesPerWorker": each}, **more)
     it.cluster.submit(make.record(name, spec, created=created))
     it.cluster.children[f"uid-{name}"] = make.child(f"uid-{name}", name, workers=workers)
     it.cluster.controllers()
@@ -48,6 +49,20 @@ async def test_priority_goes_before_age_and_age_before_name() -> None:
     submit(it, "important", created=make.after(99), priority=5)
     await it.cycle.once()
     assert placed(it) == ["a-early", "important"]
+
+
+async def test_a_job_on_a_part_of_a_gpu_gets_it_and_the_next_waits_for_it() -> None:
+    it = Operation()
+    room = make.resources(0, cpu=32, memory_gib=128, pods=110, mig_1g_10gb=1)
+    it.cluster.add_node(make.node("whole", 8), make.node("parted", 1, allocatable=room))
+    for name in ("a", "b"):
+        submit(it, name, each={"gpuPartition": "1g.10gb"})
+    await it.cycle.once()
+    assert {w.node for w in it.cluster.pods.values() if not w.gates} == {"parted"}
+    assert placed(it) == ["a"]
+    told = it.cycle.decisions["uid-b"]
+    assert isinstance(told, Waiting)
+    assert "1 x 1g.10gb of a GPU" in told.message
 
 
 def test_the_order_is_one_for_equal_gangs() -> None:
