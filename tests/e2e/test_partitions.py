@@ -141,3 +141,17 @@ def test_more_slots_than_there_are_wait_and_are_told_why(parts: Stage) -> None:
     assert "slot of a GPU" in message
     assert "without GPUs in such parts" in message
     assert "offer slots of GPUs by the other name" in message
+
+
+def test_work_without_gpus_leaves_free_gpus_what_they_need(parts: Stage) -> None:
+    """Where it does not fit beside no GPUs, it gets what eight free H100s do not need."""
+    parts.apply(job("fills", 2, gpus=0, cpu="16"))
+    parts.wait_for("fills", "Running", 60)
+    assert found(parts, "fills")[0] == {"parts-none"}
+    parts.apply(job("beside", 2, gpus=0, cpu="2"), job("too-large", 1, gpus=0, cpu="185"))
+    parts.wait_for("beside", "Running", 60)
+    assert "parts-none" not in found(parts, "beside")[0]
+    told = parts.wait(
+        "too-large", lambda s: "free GPUs need" in json.dumps(s.get("conditions")), 30, "told why"
+    )
+    assert told["state"] != "Running"

@@ -240,6 +240,9 @@ def test_every_node_is_either_usable_or_refused_once(seed: int) -> None:
 def cheapest_uniform(gang: Gang, cluster: Snapshot) -> Fraction | None:
     """By trying every count on every node of one kind; None where no priced one holds the gang."""
     slots, _ = fit.slots(gang, cluster)
+    plain = [slot for slot in slots if not slot.node.allocatable.gpus]
+    if not gang.per_worker.gpus and sum(slot.free for slot in plain) >= gang.size:
+        slots = plain  # work without GPUs is kept apart from them, whatever it costs
     best: Fraction | None = None
     for kind in {(slot.node.accelerator, slot.node.capacity) for slot in slots}:
         members = [s for s in slots if (s.node.accelerator, s.node.capacity) == kind]

@@ -1,11 +1,12 @@
 """What a placement cycle is decided from, put together from what is known of the cluster."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import Profile
+from quartermaster.decide.placement.spare import usual_needs
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue.admit import Scene
 from quartermaster.decide.queue.share import measure, past_of
@@ -40,6 +41,8 @@ def scene_of(view: View, snapshot: Snapshot, waiting: Sequence[Gang], at: Moment
         at: The moment.
     """
     held, tree = holdings(view, at.places, at.now), tree_of(view.queues())
+    asked = [gang.per_worker for gang in waiting] + [holding.per_worker for holding in held]
+    snapshot = replace(snapshot, gpu_needs=usual_needs(asked))
     return Scene(
         snapshot=snapshot,
         waiting=waiting,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from quartermaster.decide.placement import explain, fit
+from quartermaster.decide.placement import explain, fit, spare
 from quartermaster.decide.placement.candidates import (
     Candidate,
     Labels,
@@ -11,7 +11,7 @@ from quartermaster.decide.placement.candidates import (
 )
 from quartermaster.decide.placement.fit import LASTING, Slot
 from quartermaster.decide.placement.forecast import fastest_first, known_slots
-from quartermaster.decide.placement.rank import best, one_of_each, weigh
+from quartermaster.decide.placement.rank import Weighed, best, one_of_each, weigh
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Assignment, Decision, Placed, Refusal, Waiting
@@ -38,7 +38,7 @@ def choose(gang: Gang, snapshot: Snapshot, hardware: Hardware = NOTHING_KNOWN) -
         return Waiting(Refusal.NO_SUCH_POOL, message)
     slots, refused = fit.slots(gang, snapshot)
     anchors = [node.labels for node in snapshot.nodes if node.name in gang.held]
-    weighed = weigh(gang, _candidates(gang, slots, anchors, hardware), hardware, anchors)
+    weighed, apart = _weighed(gang, slots, anchors, hardware)
     fitting = [it for it in weighed if it.candidate.fits]
     if not fitting:
         may_come = any(reason not in LASTING for reason in refused)
@@ -51,14 +51,27 @@ def choose(gang: Gang, snapshot: Snapshot, hardware: Hardware = NOTHING_KNOWN) -
     chosen = best(fitting, hardware.indifference)
     others = one_of_each(weighed, chosen, hardware.indifference)
     told = chosen.forecast
+    reason = explain.why_chosen(chosen, others, gang)
     return Placed(
         assignments=_assign(gang, chosen.candidate),
-        reason=explain.why_chosen(chosen, others, gang),
+        reason=f"{reason}; {spare.LEFT}" if apart else reason,
         topology_level=chosen.candidate.domain.level,
         rejected=explain.rejected(chosen, others, gang),
         predicted_step_seconds=None if told is None else told.step.total,
         bound=None if told is None else told.bound,
     )
+
+
+def _weighed(
+    gang: Gang, slots: Sequence[Slot], anchors: Sequence[Labels], hardware: Hardware
+) -> tuple[list[Weighed], bool]:
+    """The candidates, and whether they are those apart from GPUs, where the gang fits."""
+    plain = [slot for slot in slots if not slot.node.allocatable.devices]
+    if not gang.per_worker.devices and len(plain) < len(slots):
+        weighed = weigh(gang, _candidates(gang, plain, anchors, hardware), hardware, anchors)
+        if any(it.candidate.fits for it in weighed):
+            return weighed, True
+    return weigh(gang, _candidates(gang, slots, anchors, hardware), hardware, anchors), False
 
 
 def _candidates(

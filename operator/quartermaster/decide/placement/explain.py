@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
-from quartermaster.decide.placement import comparison
+from quartermaster.decide.placement import comparison, spare
 from quartermaster.decide.placement.candidates import Candidate, Mixture
 from quartermaster.decide.placement.fit import LASTING, NodeRefusal, Slot
 from quartermaster.decide.placement.naming import describe, price, worker_needs
@@ -127,8 +127,13 @@ def why_waiting(gang: Gang, slots: Iterable[Slot], refused: Mapping[NodeRefusal,
     else:
         nodes = f"{len(usable)} usable node{'s' if len(usable) != 1 else ''}"
         tail = f"only {whole} would ever fit on the {nodes}"
-    notes = "; ".join(note for note in (passing, lasting) if note)
+    notes = "; ".join(note for note in (_kept(usable), passing, lasting) if note)
     return f"{head}: {tail}" + (f" ({notes})" if notes else "")
+
+
+def _kept(slots: Sequence[Slot]) -> str:
+    kept = sum(slot.kept for slot in slots)
+    return f"{kept} node{'s' if kept != 1 else ''} {spare.KEPT}" if kept else ""
 
 
 def _count(reason: NodeRefusal, number: int) -> str:

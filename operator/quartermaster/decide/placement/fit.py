@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from quartermaster.catalog import partitions
 from quartermaster.decide.cost import rates
+from quartermaster.decide.placement import spare
 from quartermaster.domain.cluster import NO_POOL, Node, Pool, Snapshot, is_mig
 from quartermaster.domain.workload import Gang
 
@@ -57,6 +58,8 @@ class Slot:
     """Workers that would fit if it were empty [count]."""
     rate: Fraction | None
     """Price of one worker [USD/h]; None where it is unknown."""
+    kept: bool = False
+    """Whether free GPUs need what is free beside them, so that nothing fits."""
 
 
 def refusal(node: Node, pool: Pool, gang: Gang) -> NodeRefusal | None:
@@ -122,13 +125,16 @@ def slots(gang: Gang, snapshot: Snapshot) -> tuple[list[Slot], dict[NodeRefusal,
         if reason is not None:
             refused[reason] = refused.get(reason, 0) + 1
             continue
+        room = spare.room(node, gang.per_worker, snapshot.gpu_needs)
+        free = gang.per_worker.times_within(room)
         usable.append(
             Slot(
                 node=node,
                 pool=pool,
-                free=gang.per_worker.times_within(node.free),
+                free=free,
                 whole=gang.per_worker.times_within(node.allocatable),
                 rate=rates.worker_rate(node, pool, gang.per_worker),
+                kept=not free and gang.per_worker.times_within(node.free) > 0,
             )
         )
     return usable, {reason: refused[reason] for reason in NodeRefusal if reason in refused}

@@ -65,6 +65,18 @@ async def test_a_job_on_a_part_of_a_gpu_gets_it_and_the_next_waits_for_it() -> N
     assert "1 x 1g.10gb of a GPU" in told.message
 
 
+async def test_a_free_gpu_keeps_what_the_jobs_here_ask_for_with_one() -> None:
+    """Also those that are decided later: of 32 CPUs the second job asks for 24."""
+    it = cluster_of(1)
+    submit(it, "without", each={"gpus": 0, "cpu": "9"}, priority=9)
+    submit(it, "with-one", each={"gpus": 1, "cpu": "24"})
+    await it.cycle.once()
+    assert placed(it) == ["with-one"]
+    told = it.cycle.decisions["uid-without"]
+    assert isinstance(told, Waiting)
+    assert "than their free GPUs need" in told.message
+
+
 def test_the_order_is_one_for_equal_gangs() -> None:
     gangs: list[Gang] = [make.gang(name=name) for name in ("c", "a", "b")]
     assert [gang.key.name for gang in in_order(gangs)] == ["a", "b", "c"]
