@@ -34,7 +34,7 @@ class Resources:
     @property
     def devices(self) -> int:
         """GPUs and parts of GPUs, each counted as one [count]."""
-        return self.gpus + sum(count for _, count in self.parts)
+        return self.gpus + sum(count for _, count in self.parts) if self.parts else self.gpus
 
     def __add__(self, other: Self) -> "Resources":
         return Resources(

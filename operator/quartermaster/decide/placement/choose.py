@@ -1,6 +1,7 @@
 """Which nodes a gang gets. See ADR-0003 and ADR-0008 for what is weighed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from quartermaster.decide.placement import explain, fit, spare
 from quartermaster.decide.placement.candidates import (
@@ -12,6 +13,7 @@ from quartermaster.decide.placement.candidates import (
 from quartermaster.decide.placement.fit import LASTING, Slot
 from quartermaster.decide.placement.forecast import fastest_first, known_slots
 from quartermaster.decide.placement.rank import Weighed, best, one_of_each, weigh
+from quartermaster.decide.placement.tidy import least_broken
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Assignment, Decision, Placed, Refusal, Waiting
@@ -50,6 +52,7 @@ def choose(gang: Gang, snapshot: Snapshot, hardware: Hardware = NOTHING_KNOWN) -
         )
     chosen = best(fitting, hardware.indifference)
     others = one_of_each(weighed, chosen, hardware.indifference)
+    chosen = replace(chosen, candidate=least_broken(gang, chosen.candidate, slots))
     told = chosen.forecast
     reason = explain.why_chosen(chosen, others, gang)
     return Placed(

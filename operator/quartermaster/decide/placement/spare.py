@@ -51,4 +51,5 @@ def room(node: Node, each: Resources, needs: Resources) -> Resources:
 
 def idle_devices(free: Resources) -> int:
     """GPUs and parts of them in what is free; kinds of which too many are held count none."""
-    return max(0, free.gpus) + sum(max(0, count) for _, count in free.parts)
+    whole = max(0, free.gpus)
+    return whole + sum(max(0, count) for _, count in free.parts) if free.parts else whole
