@@ -189,6 +189,7 @@ def test_defaults_are_stored_so_that_users_see_them(server: Server) -> None:
     assert kind.spec.model_validate(stored["spec"]) == ours
     assert stored["spec"]["trainer"]["resourcesPerWorker"] == {
         "gpus": 1,
+        "gpuResource": "nvidia.com/gpu",
         "cpu": "1",
         "memory": "4Gi",
     }

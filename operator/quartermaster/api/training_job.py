@@ -189,7 +189,7 @@ PARTS_ARE_ALONE = Rule(
         or bool(trainer.command)
         or trainer.workers * trainer.resources_per_worker.gpus <= 1
     ),
-    cel="!has(self.resourcesPerWorker.gpuPartition)"
+    cel="!has(self.resourcesPerWorker) || !has(self.resourcesPerWorker.gpuPartition)"
     " || (has(self.command) && self.command.size() > 0)"
     " || self.workers * self.resourcesPerWorker.gpus <= 1",
 )

@@ -5,6 +5,14 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from quartermaster.api import meta
+from quartermaster.api.record import JobRecord
+from quartermaster.api.training_job_status import (
+    Condition,
+    ConditionStatus,
+    State,
+    TrainingJobStatus,
+)
 from quartermaster.decide.workers import OOM_KILLED
 from quartermaster.domain import failure
 from quartermaster.domain.failure import FailureClass
@@ -161,3 +169,21 @@ def _events_say(warnings: Sequence[tuple[str, str]]) -> Verdict | None:
         if reason == "FailedCreatePodSandBox":
             return "ContainerCannotStart", message
     return None
+
+
+def invalid_spec(job: JobRecord, now: datetime) -> TrainingJobStatus:
+    """The status of a job whose document cannot be read: it failed, and the paths say where."""
+    failed = Condition(
+        type=meta.ConditionType.FAILED,
+        status=ConditionStatus.TRUE,
+        reason="InvalidSpec",
+        message="; ".join(job.faults)[:32768],
+        last_transition_time=now,
+        observed_generation=job.generation,
+    )
+    return TrainingJobStatus(
+        observed_generation=job.generation,
+        state=State.FAILED,
+        conditions=[failed],
+        completion_time=now,
+    )

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from quartermaster.api import meta
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import (
-    Condition,
     ConditionStatus,
     State,
     TrainingJobStatus,
@@ -162,22 +160,7 @@ class TrainingJobReconciler:
     async def _refuse(self, job: JobRecord) -> None:
         """A document that got past admission and cannot be read: it fails with the paths."""
         now = self._world.clock.now()
-        message = "; ".join(job.faults)[:32768]
-        failed = Condition(
-            type=meta.ConditionType.FAILED,
-            status=ConditionStatus.TRUE,
-            reason="InvalidSpec",
-            message=message,
-            last_transition_time=now,
-            observed_generation=job.generation,
-        )
-        status = TrainingJobStatus(
-            observed_generation=job.generation,
-            state=State.FAILED,
-            conditions=[failed],
-            completion_time=now,
-        )
-        await self._write(job, status, now)
+        await self._write(job, blame.invalid_spec(job, now), now)
 
     async def _drive(
         self, job: JobRecord, spec: TrainingJobSpec, workers: list[Worker]
@@ -185,8 +168,7 @@ class TrainingJobReconciler:
         now = self._world.clock.now()
         if not job.held:
             await self._world.writer.add_finalizer(job)
-        makes_way = sizes.makes_way(job, self._world.view.child(job.uid), workers)
-        stop = makes_way or _is_to_stop(job, spec, workers)
+        stop = _is_to_stop(job, spec, workers) or sizes.makes_way(job, self._world.view, workers)
         conflict = await self._apply(job, spec, stop=stop)
         await self._tend(job, workers, now)
         found = await self._observe(job, spec, workers, conflict, now)

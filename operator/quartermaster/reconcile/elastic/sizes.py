@@ -18,8 +18,9 @@ def wanted(job: JobRecord, spec: TrainingJobSpec, child: ChildJob) -> int:
     return child.workers if job.resize is None else job.resize.workers
 
 
-def makes_way(job: JobRecord, child: ChildJob | None, workers: Sequence[Worker]) -> bool:
+def makes_way(job: JobRecord, view: View, workers: Sequence[Worker]) -> bool:
     """Whether the workers of a gang's former size have to go, or are going."""
+    child = view.child(job.uid)
     if job.resize is None or child is None:
         return False
     if child.workers != job.resize.workers:
