@@ -21,6 +21,8 @@ def lines(answer: Answer) -> Iterator[str]:
         yield from (f"    {fact}" for fact in facts(one, answer))
         for loss in one.losses:
             yield f"    stops {loss.holding.key}, which {lost(loss)}: {loss.why}"
+        for part in one.shrinks:
+            yield f"    shrinks {part.rest.key} from {part.before} to {part.after} workers"
         for other in one.decision.rejected:
             yield f"    not {other.candidate}: {other.reason}"
     for job, why in answer.idle:
@@ -117,6 +119,15 @@ def _job(one: Planned, answer: Answer) -> dict[str, Any]:
                 "why": loss.why,
             }
             for loss in one.losses
+        ],
+        "shrinks": [
+            {
+                "namespace": part.rest.key.namespace,
+                "name": part.rest.key.name,
+                "workers": part.before,
+                "workersLeft": part.after,
+            }
+            for part in one.shrinks
         ],
     }
 

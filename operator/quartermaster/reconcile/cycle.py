@@ -196,10 +196,11 @@ class PlacementCycle:
             job = self._view.job(one.rest.uid)
             if job is None:
                 continue
-            before, after = len(one.rest.seats) + len(one.freed.seats), len(one.rest.seats)
-            why = f"shrinks from {before} to {after} workers: makes room for {verdict.gang.key}"
+            makes_room = f"makes room for {verdict.gang.key}"
+            why = f"shrinks from {one.before} to {one.after} workers: {makes_room}"
+            note = Resize(one.after, why, self._clock.now(), one.places)
             try:
-                await self._writer.resize(job, Resize(after, why, self._clock.now(), one.places))
+                await self._writer.resize(job, note)
             except ClusterError as error:
                 logger.info("%s: not resized for %s: %s", job.key, verdict.gang.key, error)
                 self.wake()

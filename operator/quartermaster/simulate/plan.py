@@ -14,6 +14,7 @@ from quartermaster.decide.queue.admit import Scene, Verdict, admit
 from quartermaster.decide.queue.reserve import begun
 from quartermaster.decide.queue.room import taken, without
 from quartermaster.decide.queue.share import Measure, measure
+from quartermaster.decide.queue.shrink import Shrink
 from quartermaster.decide.queue.victims import lost_work
 from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
 from quartermaster.domain.queue import Holding
@@ -51,6 +52,8 @@ class Planned:
     """Where, and why there; of one that waits, why."""
     losses: tuple[Loss, ...] = ()
     """Who would have to make room for it."""
+    shrinks: tuple[Shrink, ...] = ()
+    """Elastic jobs that would go on with fewer workers for it."""
     start_s: float | None = None
     """Time until its reservation begins [s]; None where it has none, or nobody knows."""
 
@@ -100,10 +103,10 @@ def _planned(verdict: Verdict, later: Decision | None, worth: Measure) -> Planne
         return Planned(gang, Outcome.STARTS, decision)
     losses = tuple(Loss(one, why, lost_work(one, worth)) for one, why in verdict.stop)
     if decision.refusal is Refusal.PREEMPTING:
-        return Planned(gang, Outcome.MAKES_ROOM, later or decision, losses)
+        return Planned(gang, Outcome.MAKES_ROOM, later or decision, losses, verdict.shrink)
     kept = verdict.reservation
     start = kept.start_s if kept is not None and isfinite(kept.start_s) else None
-    return Planned(gang, Outcome.WAITS, decision, losses, start)
+    return Planned(gang, Outcome.WAITS, decision, losses, start_s=start)
 
 
 def _once_room_is_made(
@@ -128,7 +131,7 @@ def _once_room_is_made(
 
 
 def settled(scene: Scene, verdicts: Iterable[Verdict]) -> Scene:
-    """The scene after a round: who was placed runs, who was stopped or on the way out is gone."""
+    """The scene after a round: who was placed runs, who was stopped, or gave workers, has gone."""
     snapshot, waiting = without(scene.snapshot, scene.holdings, only_leaving=True), list[Gang]()
     holdings = {holding.uid: holding.staying() for holding in scene.holdings}
     for verdict in verdicts:
@@ -138,6 +141,8 @@ def settled(scene: Scene, verdicts: Iterable[Verdict]) -> Scene:
             holdings[victim.uid] = replace(
                 victim, seats=(), stopped_for=gang.uid, made_room=dict(verdict.places)
             )
+        snapshot = without(snapshot, [one.freed for one in verdict.shrink])
+        holdings |= {one.rest.uid: one.rest for one in verdict.shrink}
         if isinstance(verdict.decision, Placed):
             snapshot = taken(snapshot, verdict.decision.assignments, gang.per_worker)
             holdings.setdefault(gang.uid, begun(gang, verdict.decision))

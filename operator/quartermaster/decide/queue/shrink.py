@@ -34,6 +34,16 @@ class Shrink:
     """With what it gives."""
 
     @property
+    def before(self) -> int:
+        """Workers that it has now [count]."""
+        return len(self.rest.seats) + len(self.freed.seats)
+
+    @property
+    def after(self) -> int:
+        """Workers with which it goes on [count]."""
+        return len(self.rest.seats)
+
+    @property
     def places(self) -> tuple[tuple[str, int], ...]:
         """Where it goes on: nodes and workers [count]."""
         return tuple(sorted(Counter(seat.node for seat in self.rest.seats).items()))

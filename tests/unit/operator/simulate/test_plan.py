@@ -1,5 +1,6 @@
 """Plans told exactly: when a reservation begins, and what is lost by making room."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -57,3 +58,14 @@ def test_the_second_job_sees_what_the_first_has_got() -> None:
     first, second = plan(scene(), jobs)
     assert (first.gang.key.name, first.outcome) == ("first", Outcome.STARTS)
     assert (second.gang.key.name, second.outcome) == ("second", Outcome.WAITS)
+
+
+def test_an_elastic_job_that_would_give_workers_is_named_with_how_many_it_keeps() -> None:
+    big = replace(holding("big", "team", {"a": 4, "b": 4}), least=2)
+    (planned,) = plan(scene(big), [make.gang(3, name="new", queue="team")])
+    assert planned.outcome is Outcome.MAKES_ROOM
+    assert planned.losses == ()
+    assert [(one.rest.key.name, one.before, one.after) for one in planned.shrinks] == [
+        ("big", 8, 5)
+    ]
+    assert isinstance(planned.decision, Placed)
