@@ -12,6 +12,7 @@ from tests.support import make
 from tests.support.memory import CrashError, Trip
 from tests.support.operation import Operation
 from tests.support.queueing import queue
+from tests.unit.operator.reconcile.test_preemption import run
 
 ELASTIC, RIGID = "uid-elastic", "uid-rigid"
 
@@ -29,18 +30,6 @@ def submit(it: Operation, name: str, workers: int, least: int | None = None, **m
     trainer = {"workers": workers} | ({} if least is None else {"minWorkers": least})
     fields = {"created": it.cluster.clock.now(), "queue": "default", **more}
     return it.cluster.submit(make.record(name, make.spec(trainer=trainer), **fields))
-
-
-async def run(it: Operation, *uids: str, seconds: float = 1.0) -> None:
-    """Passes and placement until nothing moves; what is placed runs, what is told to go saves."""
-    for _ in range(10):
-        await it.drive(*[uid for uid in uids if uid in it.cluster.records])
-        for uid in uids:
-            it.cluster.run_pods(uid)
-            for worker in it.cluster.workers(uid):
-                if worker.deleting is not None and not worker.over and worker.bound is not None:
-                    it.cluster.end(worker, 76)
-        it.cluster.clock.advance(seconds)
 
 
 def alive(it: Operation, uid: str) -> Counter[str | None]:

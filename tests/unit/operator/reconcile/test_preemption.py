@@ -33,7 +33,7 @@ def submit(it: Operation, name: str, priority: int = 0, **more: object) -> None:
 
 async def run(it: Operation, *uids: str) -> None:
     """Passes and placement until nothing moves; what is placed runs, what is told to go saves."""
-    for _ in range(8):
+    for _ in range(10):
         await it.drive(*[uid for uid in uids if uid in it.cluster.records])
         for uid in uids:
             it.cluster.run_pods(uid)
