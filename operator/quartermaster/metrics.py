@@ -51,7 +51,7 @@ PREEMPTIONS = Metric(
 RESIZES = Metric(
     "resizes_total",
     Kind.COUNTER,
-    "Elastic jobs that were given another number of workers: grows or shrinks.",
+    "Jobs that were given other workers: grows, shrinks, or moves to other nodes.",
     ("direction",),
 )
 RECONCILE_SECONDS = Metric(

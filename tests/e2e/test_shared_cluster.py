@@ -156,3 +156,27 @@ def test_a_gang_of_64_starts_on_time_while_others_are_let_past(full: Stage) -> N
     assert running(full, "unending") == 0
     ends(full, "gang")
     settles(lambda: running(full, "unending"), 2)
+
+
+def test_a_job_that_asks_for_it_gets_a_whole_node_by_moving_another(full: Stage) -> None:
+    full.apply(*(job(f"part-{n:02}") for n in range(16)))
+    settles(lambda: running(full, ""), 16)
+    rows = json.loads(full.kubectl.out("-n", full.namespace, "get", KIND, "-o", "json"))["items"]
+    by_node: dict[str, list[str]] = {}
+    for row in rows:
+        by_node.setdefault(row["status"]["placement"]["nodes"][0], []).append(
+            row["metadata"]["name"]
+        )
+    assert {len(names) for names in by_node.values()} == {2}
+    ends(full, *(names[0] for names in by_node.values()))
+    settles(lambda: running(full, "part"), 8)
+    wide = job("wide", gpus=GPUS)
+    full.apply(wide)
+    full.wait("wide", lambda s: condition(s, "Placed").get("reason") == "NoCapacity", 30, "waiting")
+    full.kubectl.out("-n", full.namespace, "delete", KIND, "wide")
+    wide["spec"]["placement"]["defragment"] = True
+    full.apply(wide)
+    full.wait_for("wide", "Running", SETTLE_S)
+    settles(lambda: running(full, "part"), 8)
+    told = [c["message"] for row in states(full) if (c := condition(full.status(row), "Resizing"))]
+    assert told == [f"moves to other nodes: makes room for {full.namespace}/wide"]

@@ -233,6 +233,7 @@ _TABLE: tuple[tuple[str, str, tuple[object, ...], tuple[object, ...]], ...] = (
         (["a" * 64], ["-a"], ["a b"], ["a"] * 33, "a"),
     ),
     ("script", "spec.placement.pools", ([], ["aws.east"]), (["AWS"], [""], ["a/b"], ["a"] * 33)),
+    ("script", "spec.placement.defragment", (True, False), ("yes", 1)),
     (
         "script",
         "spec.placement.topology",

@@ -92,6 +92,8 @@ def replay(raw: bytes) -> Iterator[str]:
             yield f"    not {other.candidate}: {other.reason}"
         for victim, why in verdict.stop:
             yield f"    stops {victim.key}: {why}"
+        for moved in verdict.move:
+            yield f"    moves {moved.holding.key} to other nodes"
         for one in verdict.shrink:
             yield f"    shrinks {one.rest.key} from {one.before} to {one.after} workers"
 

@@ -49,7 +49,7 @@ class PrometheusTelemetry:
         self._preemptions.labels(reason).inc()
 
     def resized(self, direction: str) -> None:
-        """An elastic job is to have another number of workers: grows or shrinks."""
+        """A job is to have other workers: it grows, shrinks, or moves to other nodes."""
         self._resizes.labels(direction).inc()
 
     def reconciled(self, outcome: str, seconds: float) -> None:

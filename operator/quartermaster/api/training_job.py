@@ -279,6 +279,10 @@ class Placement(ApiModel):
     """`Cost` takes the least money to finish, `Time` the least time, `Balanced` the least product.
 
     It decides where it is known how fast the job would be; elsewhere the price per hour does."""
+    defragment: StrictBool = False
+    """Whether jobs of its queue and of no higher priority may be moved to other nodes for it.
+
+    Each of them saves and starts again; that is done where it lets this job start."""
 
 
 CLASS_OR_URI = Rule(

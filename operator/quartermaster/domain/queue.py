@@ -1,14 +1,14 @@
 """Queues and what their jobs hold, as one cycle sees them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
 from quartermaster.domain.resources import Resources
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.workload import Gang, NamespacedName
 
 UNKNOWN_MODEL = "unknown"
 """What the GPUs of a node are counted as whose labels name no model."""
@@ -95,6 +95,11 @@ class Resize:
     places: tuple[tuple[str, int], ...] = ()
     """Nodes and workers [count] that are kept for it; none where any will do."""
 
+    def leaves(self, nodes: Iterable[str]) -> bool:
+        """Whether it has a worker on one of these nodes that is to be elsewhere."""
+        there, kept = Counter(nodes), dict(self.places)
+        return bool(kept) and any(count > kept.get(node, 0) for node, count in there.items())
+
 
 @dataclass(frozen=True, slots=True)
 class Seat:
@@ -134,6 +139,8 @@ class Holding:
     """Workers of the gang that have no place at the moment [count]."""
     least: int | None = None
     """Fewest workers with which it runs [count]; None: all that it has."""
+    anew: Gang | None = None
+    """How it would be placed somewhere else; None where it is not asked, or must not be moved."""
     resizing: bool = False
     """Whether it is on its way to another number of workers: it is not disturbed again."""
 

@@ -78,6 +78,8 @@ class Gang:
     """Fewest workers with which it starts [count]; None: only whole."""
     kept: tuple[tuple[str, int], ...] = ()
     """Nodes and workers [count] that are kept for it."""
+    defragment: bool = False
+    """Whether others may be moved to other nodes for it."""
 
     @property
     def size(self) -> int:

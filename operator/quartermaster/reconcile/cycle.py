@@ -8,6 +8,7 @@ earlier ones stands on the objects: places on pods, and on a job that it was sto
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -137,7 +138,7 @@ class PlacementCycle:
             else:
                 wanted = wanted or decision.refusal in WANTS_ROOM
                 await self._stop_others(verdict)
-                await self._shrink_others(verdict)
+                await self._resize_others(verdict)
                 await self._wait(gang, decision)
             await asyncio.sleep(0)
         await asyncio.gather(*placing)
@@ -190,23 +191,30 @@ class PlacementCycle:
             self._telemetry.preempted("Priority" if victim.queue == gang.queue else "Reclaim")
             self._changed(victim.uid)
 
-    async def _shrink_others(self, verdict: Verdict) -> None:
-        """Note on each elastic job that gives workers with how many it goes on, and where."""
-        for one in verdict.shrink:
-            job = self._view.job(one.rest.uid)
+    async def _resize_others(self, verdict: Verdict) -> None:
+        """Note on each job that gives workers, or its nodes, with how many and where it goes on."""
+        room = f"makes room for {verdict.gang.key}"
+        notes = [
+            (one.rest, one.after, f"shrinks from {one.before} to {one.after} workers", one.places)
+            for one in verdict.shrink
+        ]
+        notes += [
+            (one.holding, len(one.holding.seats), "moves to other nodes", one.places)
+            for one in verdict.move
+        ]
+        for holding, workers, what, places in notes:
+            job = self._view.job(holding.uid)
             if job is None:
                 continue
-            makes_room = f"makes room for {verdict.gang.key}"
-            why = f"shrinks from {one.before} to {one.after} workers: {makes_room}"
-            note = Resize(one.after, why, self._clock.now(), one.places)
+            note = Resize(workers, f"{what}: {room}", self._clock.now(), places)
             try:
                 await self._writer.resize(job, note)
             except ClusterError as error:
-                logger.info("%s: not resized for %s: %s", job.key, verdict.gang.key, error)
+                logger.info("%s: not told, again: %s: %s", job.key, note.why, error)
                 self.wake()
                 return
-            logger.info("%s: %s", job.key, why)
-            self._telemetry.resized("shrinks")
+            logger.info("%s: %s", job.key, note.why)
+            self._telemetry.resized(what.split(" ", maxsplit=1)[0])
             self._changed(job.uid)
 
     def _snapshot(self) -> Snapshot:
@@ -273,14 +281,17 @@ class PlacementCycle:
     async def _settle_size(self, gang: Gang, decision: Placed) -> int | None:
         """Leave an elastic gang as many pods as have places [count]; None: it is not elastic."""
         child, job = self._view.child(gang.uid), self._view.job(gang.uid)
-        if job is None or job.spec is None or job.spec.trainer.min_workers is None or child is None:
+        if job is None or job.spec is None or child is None:
+            return None
+        places = Counter(assignment.node for assignment in decision.assignments)
+        if job.resize is not None and dict(job.resize.places) != places and not gang.held:
+            # It gets others than were kept for it, so the note would never come true.
+            await self._writer.resize(job, None)
+        if job.spec.trainer.min_workers is None:
             return None
         if len(decision.assignments) == gang.size:
             return child.workers
         workers = len(decision.assignments)
-        if job.resize is not None:
-            # It gets less than was kept for it, so the note would never come true.
-            await self._writer.resize(job, None)
         await self._writer.resize_child(child, workers)
         return workers
 

@@ -122,13 +122,27 @@ def whole_gang(job: JobRecord, spec: TrainingJobSpec, known: Profile | None) -> 
         objective=spec.placement.objective,
         profile=job_profile(spec, known),
         least=spec.trainer.min_workers,
+        defragment=spec.placement.defragment,
     )
 
 
-def holdings(view: View, places: Places, now: datetime) -> list[Holding]:
-    """Every job that holds nodes, or was stopped for one that still waits."""
-    found = (holding_of(job, view, places, now) for job in view.jobs() if not job.finished)
-    return [holding for holding in found if holding is not None]
+def holdings(view: View, places: Places, now: datetime, *, movable: bool = False) -> list[Holding]:
+    """Every job that holds nodes, or was stopped for one that still waits.
+
+    Args:
+        view: What is known of jobs and pods.
+        places: Places that are given away and not seen in the view yet.
+        now: The time.
+        movable: Whether it is told of each how it would be placed somewhere else.
+    """
+    found: list[Holding] = []
+    for job in view.jobs():
+        holding = None if job.finished else holding_of(job, view, places, now)
+        if holding is not None and movable and job.spec is not None:
+            holding = replace(holding, anew=whole_gang(job, job.spec, None))
+        if holding is not None:
+            found.append(holding)
+    return found
 
 
 def holding_of(job: JobRecord, view: View, places: Places, now: datetime) -> Holding | None:
@@ -194,8 +208,10 @@ def kept_places(job: JobRecord, view: View) -> dict[str, int]:
     resize, child = job.resize, view.child(job.uid)
     if resize is None or child is None or job.stopped is not None:
         return {}
-    there = {w.index for w in view.workers(job.uid) if w.live}
-    if child.workers == resize.workers and not child.suspended and len(there) >= resize.workers:
+    living = [w for w in view.workers(job.uid) if w.live]
+    moves = resize.leaves(w.node for w in living if w.node is not None and not w.gates)
+    there = len({w.index for w in living}) >= resize.workers == child.workers
+    if there and not child.suspended and not moves:
         return {}
     return dict(resize.places)
 

@@ -170,7 +170,7 @@ class Telemetry(Protocol):
         ...
 
     def resized(self, direction: str) -> None:
-        """An elastic job is to have another number of workers: grows or shrinks."""
+        """A job is to have other workers: it grows, shrinks, or moves to other nodes."""
         ...
 
     def reconciled(self, outcome: str, seconds: float) -> None:

@@ -40,7 +40,8 @@ def scene_of(view: View, snapshot: Snapshot, waiting: Sequence[Gang], at: Moment
         waiting: Who wants a place.
         at: The moment.
     """
-    held, tree = holdings(view, at.places, at.now), tree_of(view.queues())
+    movable = any(gang.defragment for gang in waiting)
+    held, tree = holdings(view, at.places, at.now, movable=movable), tree_of(view.queues())
     asked = [gang.per_worker for gang in waiting] + [holding.per_worker for holding in held]
     snapshot = replace(snapshot, gpu_needs=usual_needs(asked))
     return Scene(

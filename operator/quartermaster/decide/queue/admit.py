@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue import explain, order
+from quartermaster.decide.queue.moves import Move, moves
 from quartermaster.decide.queue.reserve import Reservation, begun, earliest
 from quartermaster.decide.queue.room import confined, has_room, taken, tightest, without
 from quartermaster.decide.queue.share import Measure, Past, label_of, measure
@@ -55,6 +56,8 @@ class Verdict:
     """Jobs to be stopped for it, each with what its user is to be told."""
     shrink: tuple[Shrink, ...] = ()
     """Elastic jobs that give it a part of what they have."""
+    move: tuple[Move, ...] = ()
+    """Jobs that go on elsewhere for it."""
     places: tuple[tuple[str, int], ...] = ()
     """Where it will be once they are gone: nodes and workers [count]."""
     reservation: Reservation | None = None
@@ -131,7 +134,7 @@ class _Round:
     def _later(self, whole: Gang, decision: Decision | None, models: list[str]) -> Verdict:
         """What is done for a gang that has no place now: of an elastic one, for its fewest."""
         gang = whole.of(whole.least or whole.size)
-        verdict = self._claim(gang) or self._shrink(gang) or self._preempt(gang)
+        verdict = self._claim(gang) or self._shrink(gang) or self._move(gang) or self._preempt(gang)
         if verdict is not None:
             return verdict
         waiting = self._why(gang, decision, models)
@@ -321,6 +324,21 @@ class _Round:
         self._give_back([one.freed for one in shrink], ended=False)
         self._promise(gang, placed)
         return Verdict(gang, explain.shrinking(shrink), shrink=shrink)
+
+    def _move(self, gang: Gang) -> Verdict | None:
+        """Have others go on elsewhere, where that lets a gang start that asks for it."""
+        found = moves(self._case(gang, self._running)) if gang.defragment else None
+        if found is None or gang.held:
+            return None
+        moved, placed = found
+        gone = {one.holding.uid for one in moved}
+        self._running = [one for one in self._running if one.uid not in gone]
+        self._give_back([one.holding for one in moved], ended=False)
+        for one in moved:
+            self._soon = taken(self._soon, one.placed.assignments, one.holding.per_worker)
+            self._charge(one.holding.queue, one.holding.gpus_by_model(), self.promised, self._kept)
+        self._promise(gang, placed)
+        return Verdict(gang, explain.moving(moved), move=moved)
 
     def _preempt(self, gang: Gang) -> Verdict | None:
         """Have others stopped, if the rules allow it and it lets the whole gang start."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import inf
 
+from quartermaster.decide.queue.moves import Move
 from quartermaster.decide.queue.order import queue_of
 from quartermaster.decide.queue.reserve import Reservation
 from quartermaster.decide.queue.share import Measure
@@ -135,6 +136,18 @@ def shrinking(shrink: Iterable[Shrink]) -> Waiting:
         Refusal.PREEMPTING,
         f"workers of {', '.join(told[:MAX_NAMED])}{more} make room for it: "
         "starts when their work is saved",
+    )
+
+
+def moving(moved: Iterable[Move]) -> Waiting:
+    """Others go on elsewhere for it."""
+    names = [str(one.holding.key) for one in moved]
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    verb = "is" if len(names) == 1 else "are"
+    return Waiting(
+        Refusal.PREEMPTING,
+        f"{', '.join(names[:MAX_NAMED])}{more} {verb} being moved to other nodes: "
+        "starts when that work is saved",
     )
 
 

@@ -132,7 +132,7 @@ class _Search:
             return None
         rough = self._greedy()
         bound = None if rough is None else int(rough.lost_usd * STEPS_PER_USD)
-        for cost, indices in _cheapest_first(self._costs):
+        for cost, indices in cheapest_first(self._costs):
             if self._trials <= 0 or (bound is not None and cost > bound):
                 return rough
             chosen = [self._candidates[index] for index in indices]
@@ -262,7 +262,7 @@ def _give_back(ledger: Ledger, holding: Holding) -> None:
         ledger.charge(holding.queue, model, -gpus)
 
 
-def _cheapest_first(costs: Sequence[int]) -> Iterator[tuple[int, tuple[int, ...]]]:
+def cheapest_first(costs: Sequence[int]) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Sets of indices by the sum of their costs, then by size, then by their indices.
 
     Each set comes from one other, which is not dearer and not larger: the one with its last index

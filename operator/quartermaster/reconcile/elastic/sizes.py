@@ -25,7 +25,9 @@ def makes_way(job: JobRecord, view: View, workers: Sequence[Worker]) -> bool:
         return False
     if child.workers != job.resize.workers:
         return True
-    return child.suspended and any(worker.live or worker.accounted for worker in workers)
+    if child.suspended:
+        return any(worker.live or worker.accounted for worker in workers)
+    return job.resize.leaves(w.node for w in workers if w.live and w.node and not w.gates)
 
 
 def is_reached(job: JobRecord, spec: TrainingJobSpec, view: View) -> bool:

@@ -201,6 +201,69 @@ async def test_whatever_write_fails_the_job_is_resized_and_ends(
         assert it.accrued(ELASTIC) > 0
 
 
+async def scattered(it: Operation) -> None:
+    """A job of two GPUs on each of two nodes of four."""
+    for name in ("one", "two"):
+        pins = {"accelerators": [make.T4]}
+        spec = make.spec(trainer={"workers": 2}, placement=pins)
+        it.cluster.submit(make.record(name, spec, created=it.cluster.clock.now(), queue="default"))
+        await run(it, f"uid-{name}")
+        if name == "one":
+            it.cluster.add_node(make.node("node-1", 4))
+            it.cluster.nodes["node-0"] = make.node("node-0", 4, cordoned=True)
+    it.cluster.nodes["node-0"] = make.node("node-0", 4)
+
+
+def wide(it: Operation, *, defragment: bool) -> None:
+    """One worker that needs a whole node."""
+    needs = {"gpus": 4, "cpu": "1", "memory": "1Gi"}
+    trainer = {"workers": 1, "resourcesPerWorker": needs}
+    spec = make.spec(trainer=trainer, placement={"defragment": defragment})
+    it.cluster.submit(make.record("wide", spec, created=it.cluster.clock.now(), queue="default"))
+
+
+MOVED = ("uid-one", "uid-two", "uid-wide")
+
+
+async def test_a_job_is_moved_for_one_that_asks_for_it_and_needs_a_whole_node() -> None:
+    it = operation(4)
+    await scattered(it)
+    wide(it, defragment=True)
+    await run(it, *MOVED)
+    assert [it.state(uid) for uid in MOVED] == [State.RUNNING] * 3
+    assert alive(it, "uid-one") + alive(it, "uid-two") in ({"node-0": 4}, {"node-1": 4})
+    assert it.telemetry.resizes == ["moves"]
+    told = [c for uid in MOVED[:2] for c in it.status(uid).conditions if c.type == "Resizing"]
+    assert [c.message for c in told] == ["moves to other nodes: makes room for team/wide"]
+
+
+async def test_nobody_is_moved_for_one_that_does_not_ask() -> None:
+    it = operation(4)
+    await scattered(it)
+    wide(it, defragment=False)
+    await run(it, *MOVED)
+    assert it.state("uid-wide") is State.WAITING
+    assert it.telemetry.resizes == []
+
+
+@pytest.mark.parametrize("effective", [False, True], ids=["not done", "done"])
+async def test_whatever_write_fails_the_others_are_moved_and_go_on(effective: bool) -> None:
+    async def moved(it: Operation) -> None:
+        await scattered(it)
+        it.cluster.trip = trip
+        wide(it, defragment=True)
+        await run(it, *MOVED)
+
+    trip: Trip | None = None
+    plain = operation(4)
+    await moved(plain)
+    for number in range(1, 30):
+        trip = Trip(number, effective, CrashError)
+        it = operation(4)
+        await moved(it)
+        assert [it.state(uid) for uid in MOVED] == [State.RUNNING] * 3, f"write {number}"
+
+
 def document(note: str) -> dict[str, object]:
     metadata = {
         "name": "j",
