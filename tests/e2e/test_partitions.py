@@ -84,6 +84,8 @@ def parts(stage: Stage) -> Iterator[Stage]:
     fake_nodes(1)
     text = "\n---\n".join(json.dumps(document) for document in nodes())
     stage.kubectl.out("create", "-f", "-", stdin=text)
+    ready = ("wait", "node", "-l", f"type={FAKE_TYPE}", "--for=condition=Ready", "--timeout=50s")
+    stage.kubectl.out(*ready)
     yield stage
     fake_nodes(0)
     stage.kubectl.run("delete", "computepools.quartermaster.dev", POOL, "--wait=false")
