@@ -1,32 +1,45 @@
-"""How long one placement decision takes as the cluster grows; no cluster needed.
+"""How long placement decisions take as the cluster grows; no cluster needed.
 
     make bench-decisions          (python -m benchmarks.decisions)
 
 A synthetic fleet: nodes of eight GPUs, four models, both capacity types, racks of eight in three
-zones, half of the GPUs in use at random. Gangs of 8 and of 1,024 workers with one GPU each, placed
-one after the other on what the ones before left. Beside it first fit, which takes the first nodes
-by name that have room, and knows no price, no topology and no reason: what a decision costs at
-least when Python walks over the nodes.
+zones, half of the GPUs in use at random. Gangs of one GPU a worker come one after the other: each
+is decided on by itself, its places are given away, and the gang that came some time before leaves,
+so that the fleet stays half in use. What a decision finds out is kept for the next one, as in the
+operator. Every decision with what it changes is timed; the first of a stream, for which nothing is
+known yet, is told apart, and is in the rate.
+
+Beside it first fit, which takes the first nodes by name that have room, and knows no price, no
+topology and no reason: what a decision costs at least when Python walks over the nodes.
 """
 
 import argparse
+import gc
+import itertools
+import math
 import random
 import resource
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 
 from benchmarks.machine import RESULTS, commit, machine
 from devcluster.hardware import fake_nodes
 from quartermaster.adapters.scene import KNOWN
+from quartermaster.decide.fleet import Fleet, fleet_of
 from quartermaster.decide.placement.choose import choose
-from quartermaster.decide.queue.room import taken
+from quartermaster.decide.profile.hardware import NOTHING_KNOWN
+from quartermaster.decide.queue.reserve import begun
+from quartermaster.decide.queue.room import taken, without
 from quartermaster.domain.cluster import Capacity, Node, Pool, PriceRow, Snapshot
 from quartermaster.domain.decision import Placed
 from quartermaster.domain.hardware import NumberFormat
 from quartermaster.domain.profile import JobProfile
+from quartermaster.domain.queue import Holding
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.workload import Gang, NamespacedName
 
@@ -46,6 +59,10 @@ LEVELS = (
     "topology.kubernetes.io/zone",
     "topology.quartermaster.dev/rack",
 )
+MIXED = (1, 2, 4, 8, 16, 32)
+"""Workers of gangs that come in turn [count]."""
+STAYING = 0.05
+"""Share of the fleet's GPUs that a stream's gangs hold before the first of them leaves."""
 
 
 def fleet(count: int, chance: random.Random) -> Snapshot:
@@ -99,75 +116,160 @@ def first_fit(wanted: Gang, snapshot: Snapshot) -> list[str]:
     return []
 
 
-def timed(decide: Callable[[Snapshot], object], scenes: Sequence[Snapshot]) -> list[float]:
-    """Processor time of each decision, sorted [ms]."""
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Processor time of decisions one after the other [ms]."""
+
+    first: float
+    """Of the first one."""
+    later: Sequence[float]
+    """Of the others, sorted."""
+
+    @property
+    def rate(self) -> float:
+        """Decisions in a second, the first one among them."""
+        return 1e3 * (1 + len(self.later)) / (self.first + sum(self.later))
+
+    def told(self) -> str:
+        """The first, the median, the 99th percentile, the largest, and the rate."""
+        last = len(self.later) - 1
+        middle, high = statistics.median(self.later), self.later[math.ceil(0.99 * last)]
+        cells = (f"{it:.2f}" for it in (middle, high, self.later[-1]))
+        return f"{self.first:.0f} | {' | '.join(cells)} | {self.rate:,.0f}"
+
+
+def stream(start: Fleet, gangs: Iterable[Gang], *, speed: bool) -> Stream:
+    """Place one gang after the other; those that have stayed long enough leave."""
+    now, holding, held = start, deque[Holding](), 0
     times: list[float] = []
-    for scene in scenes:
+    room = STAYING * start.gpus([True] * len(start.estate.classes))
+    for wanted in gangs:
         began = time.process_time()
-        decide(scene)
+        decision = choose(wanted, now, KNOWN if speed else NOTHING_KNOWN)
+        if isinstance(decision, Placed):
+            now = taken(now, decision.assignments, wanted.per_worker)
+            holding.append(begun(wanted, decision))
+            held += wanted.size
+        while held > room and len(holding) > 1:
+            gone = holding.popleft()
+            now, held = without(now, [gone]), held - len(gone.seats)
         times.append(1e3 * (time.process_time() - began))
-    return sorted(times)
-
-
-def scenes(start: Snapshot, wanted: Gang, count: int) -> list[Snapshot]:
-    """The cluster before each of `count` gangs, those before it placed."""
-    found: list[Snapshot] = []
-    now = start
-    for _ in range(count):
-        decision = choose(wanted, now)
         if not isinstance(decision, Placed):
-            break
-        found.append(now)
-        now = taken(now, decision.assignments, wanted.per_worker)
-    return found
+            raise SystemExit(f"no place for {wanted.size} workers: {decision.message}")
+    return Stream(times[0], sorted(times[1:]))
+
+
+def peer(snapshot: Snapshot, wanted: Gang) -> str:
+    """Median time of first fit [ms]."""
+    times = []
+    for _ in range(5):
+        began = time.process_time()
+        first_fit(wanted, snapshot)
+        times.append(1e3 * (time.process_time() - began))
+    return f"{statistics.median(times):.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is asked for, and how often."""
+
+    name: str
+    sizes: tuple[int, ...]
+    gangs: int
+    speed: bool = False
+
+
+def peak_mib() -> float:
+    """The most memory that this process had so far [MiB]."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:
     """Measure, print as it goes, and write the document."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--nodes", type=int, nargs="+", default=[100, 500, 1000, 5000, 10_000])
-    parser.add_argument("--gangs", type=int, default=10, help="gangs of 8 at each size")
+    sizes = [100, 500, 1000, 2000, 5000, 10_000, 20_000]
+    parser.add_argument("--nodes", type=int, nargs="+", default=sizes)
+    parser.add_argument("--gangs", type=int, default=1000, help="gangs of 8, by price")
     options = parser.parse_args()
-    rows: list[str] = []
+    few = max(options.gangs // 5, 2)
+    loads = [
+        Load("8, by price", (8,), options.gangs),
+        Load("1 to 32 in turn, by price", MIXED, options.gangs),
+        Load("1,024, by price", (1024,), few),
+        Load("8, by predicted speed", (8,), few, speed=True),
+        Load("1,024, by predicted speed", (1024,), few // 4, speed=True),
+    ]
+    rows: dict[str, list[tuple[int, Stream, str]]] = {load.name: [] for load in loads}
+    arrays: list[str] = []
     for count in options.nodes:
-        start = fleet(count, random.Random(42))  # noqa: S311 - a benchmark's fleet
-        for size, repeats in ((8, options.gangs), (1024, 3)):
-            wanted = gang(size, None)
-            before = scenes(start, wanted, repeats)
-            if not before:
+        snapshot = fleet(count, random.Random(42))  # noqa: S311 - a benchmark's fleet
+        began = time.process_time()
+        fleet_of(snapshot)
+        built = 1e3 * (time.process_time() - began)
+        for load in loads:
+            gc.collect()  # what an earlier stream has left is not this one's to clear away
+            start = fleet_of(snapshot)
+            if max(load.sizes) > 2 * count:
                 continue
-            known = gang(size, PROFILE)
-            plain = timed(lambda now, it=wanted: choose(it, now), before)  # type: ignore[misc]
-            speed = timed(lambda now, it=known: choose(it, now, KNOWN), before)  # type: ignore[misc]
-            peer = timed(lambda now, it=wanted: first_fit(it, now), before)  # type: ignore[misc]
-            cells = [f"{statistics.median(t):.2f} ({t[-1]:.2f})" for t in (plain, speed, peer)]
-            rows.append(f"| {count:,} | {size:,} | " + " | ".join(cells) + " |")
-            print(rows[-1], flush=True)
-    write(rows)
+            asked = [gang(size, PROFILE if load.speed else None) for size in load.sizes]
+            gangs = itertools.islice(itertools.cycle(asked), load.gangs)
+            found = stream(start, gangs, speed=load.speed)
+            rows[load.name].append((count, found, peer(snapshot, asked[-1])))
+            print(f"{count:>6} {load.name}: {found.told()}", flush=True)
+        arrays.append(f"| {count:,} | {built:.1f} | {peak_mib():.0f} |")
+    write(rows, arrays, options.gangs)
 
 
-def write(rows: Sequence[str]) -> None:
+def growth(found: Sequence[tuple[int, Stream, str]]) -> str:
+    """By which power of the number of nodes the median grows, from a thousand on."""
+    large = [(nodes, it) for nodes, it, _ in found if nodes >= 1000]
+    if len(large) < 2:
+        return ""
+    line = statistics.linear_regression(
+        [math.log(nodes) for nodes, _ in large],
+        [math.log(statistics.median(it.later)) for _, it in large],
+    )
+    return f"Median by nodes, from 1,000 on: power {line.slope:.2f}."
+
+
+def write(
+    rows: dict[str, list[tuple[int, Stream, str]]], arrays: Sequence[str], gangs: int
+) -> None:
     """The document."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     lines = [
-        "# Decisions: time of one placement as the cluster grows",
+        "# Decisions: time of placements as the cluster grows",
         "",
-        "Command: `make bench-decisions`.",
-        f"Commit {commit()}; {machine()}. Peak memory of the whole run {peak:.0f} MiB.",
+        f"Command: `make bench-decisions` (gangs of 8: {gangs:,}).",
+        f"Commit {commit()}; {machine()}.",
         "",
-        "Processor time of one decision in milliseconds, median (largest). Nodes of 8 GPUs, half",
-        "in use; racks of 8 in three zones; four GPU models, spot and on-demand.",
+        "Processor time in milliseconds. Nodes of 8 GPUs, half in use; racks of 8 in three zones;",
+        "four GPU models, spot and on-demand. Gangs come one after the other, each is decided on",
+        "by itself, with its reason and what was rejected, and each time includes giving its",
+        "places away and taking back those of a gang that leaves. `first` is the decision for",
+        "which nothing was kept; the rate includes it.",
         "",
-        "| nodes | workers in the gang | by price | by predicted speed | first fit |",
-        "|---|---|---|---|---|",
-        *rows,
+    ]
+    for name, found in rows.items():
+        lines += [
+            f"## Gangs of {name}",
+            "",
+            "| nodes | first | median | p99 | largest | decisions in a second | first fit |",
+            "|---|---|---|---|---|---|---|",
+            *(f"| {nodes:,} | {it.told()} | {peer} |" for nodes, it, peer in found),
+            "",
+            *((growth(found), "") if growth(found) else ()),
+        ]
+    lines += [
+        "First fit (median) knows no price, no topology and no reason, and keeps nothing.",
         "",
-        "First fit knows no price, no topology and no reason.",
+        "## Arrays and memory",
         "",
-        "The aim on 10,000 nodes was 1 ms for a gang of 8 and 50 ms for one of 1,024. It is",
-        "missed, by the factors that the table shows: a decision walks over Python objects node",
-        "by node, and compares exact fractions. Arrays over the whole cluster, kept from decision",
-        "to decision, are the way there.",
+        "Making the arrays from objects [ms], once where nodes do not change, and the most memory",
+        "that the process had until then, all streams of this size and the smaller ones [MiB].",
+        "",
+        "| nodes | arrays | memory |",
+        "|---|---|---|",
+        *arrays,
         "",
     ]
     RESULTS.mkdir(exist_ok=True)

@@ -6,6 +6,7 @@ python -m benchmarks.queues
 import time
 from collections.abc import Callable
 
+from quartermaster.decide.fleet import fleet_of
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.queue.admit import Scene, admit
 from quartermaster.decide.queue.room import taken
@@ -56,7 +57,7 @@ def row(what: str, gangs: list[Gang], held: list[Holding], queues: tuple[Queue, 
     scene = Scene(cluster, gangs, held, tree_of(queues))
 
     def alone() -> None:
-        left = cluster
+        left = fleet_of(cluster)
         for gang in gangs:
             decision = choose(gang, left)
             if isinstance(decision, Placed):

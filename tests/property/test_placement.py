@@ -9,14 +9,14 @@ from random import Random
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from quartermaster.decide.placement import fit
+from quartermaster.decide.fleet import fleet_of
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.queue.room import taken
 from quartermaster.domain.cluster import Capacity, Node, Pool, Snapshot, Taint, Toleration
 from quartermaster.domain.decision import Placed, Refusal, Waiting
 from quartermaster.domain.resources import NOTHING
 from quartermaster.domain.workload import Gang, TopologyMode
-from tests.support import make
+from tests.support import make, walked
 
 RACK = "example.com/rack"
 GPUS = (make.T4, make.H100)
@@ -188,7 +188,7 @@ def test_a_part_of_a_required_gang_joins_the_rest_of_it(seed: int) -> None:
         assert there == {anchor.labels[level]}
         return
     alone = [node for node in cluster.nodes if any_level_shared(node, anchor, gang.topology_level)]
-    slots, _ = fit.slots(gang, replace(cluster, nodes=tuple(alone)))
+    slots, _ = walked.slots(gang, replace(cluster, nodes=tuple(alone)))
     room = Counter[str]()
     for slot in slots:
         level = gang.topology_level or slot.pool.topology_levels[-1]
@@ -229,7 +229,7 @@ def test_a_node_that_may_come_back_is_never_called_unsatisfiable(seed: int) -> N
 @given(SEEDS)
 def test_every_node_is_either_usable_or_refused_once(seed: int) -> None:
     _, gang, cluster = scene(seed)
-    usable, refused = fit.slots(gang, cluster)
+    usable, refused = walked.slots(gang, cluster)
     assert len(usable) + sum(refused.values()) == len(cluster.nodes)
     decision = choose(gang, cluster)
     if isinstance(decision, Waiting) and decision.refusal is not Refusal.NO_SUCH_POOL:
@@ -239,7 +239,7 @@ def test_every_node_is_either_usable_or_refused_once(seed: int) -> None:
 
 def cheapest_uniform(gang: Gang, cluster: Snapshot) -> Fraction | None:
     """By trying every count on every node of one kind; None where no priced one holds the gang."""
-    slots, _ = fit.slots(gang, cluster)
+    slots, _ = walked.slots(gang, cluster)
     plain = [slot for slot in slots if not slot.node.allocatable.gpus]
     if not gang.per_worker.gpus and sum(slot.free for slot in plain) >= gang.size:
         slots = plain  # work without GPUs is kept apart from them, whatever it costs
@@ -340,11 +340,12 @@ def test_no_rejected_candidate_is_told_twice(seed: int) -> None:
 @given(SEEDS)
 def test_one_gang_after_the_other_never_overdraws_a_node(seed: int) -> None:
     _, gang, cluster = scene(seed)
+    fleet = fleet_of(cluster)
     for _ in range(3):
-        decision = choose(gang, cluster)
+        decision = choose(gang, fleet)
         if isinstance(decision, Waiting):
             break
-        before = {node.name: node.free for node in cluster.nodes}
-        cluster = taken(cluster, decision.assignments, gang.per_worker)
-        for node in cluster.nodes:
+        before = {node.name: node.free for node in fleet.snapshot().nodes}
+        fleet = taken(fleet, decision.assignments, gang.per_worker)
+        for node in fleet.snapshot().nodes:
             assert node.free.gpus >= min(0, before[node.name].gpus)

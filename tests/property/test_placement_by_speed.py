@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quartermaster.decide.placement import fit
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.placement.fit import Slot
 from quartermaster.decide.profile.calibration import DECLARED
@@ -22,7 +21,7 @@ from quartermaster.domain.decision import Placed
 from quartermaster.domain.hardware import Accelerator, InstanceType
 from quartermaster.domain.profile import JobProfile, Kernel, Shape
 from quartermaster.domain.workload import Gang, Objective, TopologyMode
-from tests.support import gpus, make
+from tests.support import gpus, make, walked
 
 SEEDS = st.integers(0, 2**32 - 1)
 law = settings(max_examples=150, deadline=None)
@@ -133,7 +132,7 @@ def cost(gang: Gang, places: list[tuple[Slot, int]], hardware: Hardware) -> floa
 
 def taken_by(decision: Placed, gang: Gang, cluster: Snapshot) -> list[tuple[Slot, int]]:
     loads = Counter(assignment.node for assignment in decision.assignments)
-    slots, _ = fit.slots(gang, cluster)
+    slots, _ = walked.slots(gang, cluster)
     return [(slot, loads[slot.node.name]) for slot in slots if slot.node.name in loads]
 
 
@@ -145,7 +144,7 @@ def test_the_objective_is_the_least_of_all_assignments(
     """Mixed and equal GPUs, spot and on-demand, at one price for each kind, one machine type."""
     _, gang, cluster = scene(seed, models)
     hardware = known()
-    slots, _ = fit.slots(gang, cluster)
+    slots, _ = walked.slots(gang, cluster)
     costs = [cost(gang, places, hardware) for places in assignments(slots, gang.size)]
     decision = choose(gang, cluster, hardware)
     assert isinstance(decision, Placed) == bool(costs)

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from quartermaster.adapters.scene import KNOWN
 from quartermaster.api.training_job_status import Condition, State, TrainingJobStatus
+from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.errors import ClusterError
 from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
 from quartermaster.reconcile.training_job import TrainingJobReconciler, World
@@ -33,6 +34,7 @@ class Operation:
     reports: MemoryReports = field(default_factory=MemoryReports)
     counters: MemoryCounters = field(default_factory=MemoryCounters)
     failures: int = 0
+    hardware: Hardware = KNOWN
 
     def __post_init__(self) -> None:
         self.begin()
@@ -40,7 +42,9 @@ class Operation:
     def begin(self) -> None:
         """A new process: nothing is remembered but what the cluster holds."""
         self.cycle = PlacementCycle(
-            Surroundings(self.cluster, self.cluster, self.telemetry, self.cluster.clock, KNOWN),
+            Surroundings(
+                self.cluster, self.cluster, self.telemetry, self.cluster.clock, self.hardware
+            ),
             settings=self.settings,
             changed=lambda uid: None,
         )

@@ -15,6 +15,9 @@ from quartermaster.domain.queue import Queue
 from quartermaster.domain.resources import NOTHING, Resources
 from quartermaster.domain.worker import ChildJob, Worker
 
+NOWHERE = ("", NOTHING, False)
+"""Where a pod is that is on no node, what it holds there, and whether every node has such a pod."""
+
 Touched = Callable[[str], None]
 """Called with a job's uid when something of it has changed."""
 
@@ -29,6 +32,14 @@ class ClusterView:
         self._children: dict[str, str] = {}
         self._gated: dict[str, set[str]] = defaultdict(set)
         self._nodes: dict[str, Node] = {}
+        self._holds: dict[str, tuple[str, Resources, bool]] = {}
+        """As `NOWHERE`, by the uid of a pod."""
+        self._held: dict[str, Resources] = {}
+        """What pods hold, by node."""
+        self._daemons: dict[str, Resources] = {}
+        """What of it pods hold that every node has, by node."""
+        self._full: dict[str, tuple[Node, Node]] = {}
+        """A node as it is in the cache, and with what its pods hold, by name."""
         self._asked: dict[str, object] = {}
         self._namespaces: dict[str, Namespace] = {}
         self.training_jobs: Cache[JobRecord] = Cache(parse, self._job_changed)
@@ -90,30 +101,47 @@ class ClusterView:
 
     def snapshot(self) -> Snapshot:
         """Nodes with what their pods hold, and pools."""
-        held: dict[str, Resources] = {}
-        daemons: dict[str, Resources] = {}
-        for pod in self.pods.values():
-            if pod.node is not None:
-                held[pod.node] = held.get(pod.node, NOTHING) + pod.holds
-            if pod.node is not None and pod.daemon:
-                daemons[pod.node] = daemons.get(pod.node, NOTHING) + pod.holds
-        nodes = tuple(
-            replace(
-                node,
-                used=documents.held_on(node, held[node.name]),
-                daemons=daemons.get(node.name, NOTHING),
-            )
-            if node.name in held
-            else node
-            for node in self.nodes.values()
-        )
+        nodes = tuple(self._loaded(node) for node in self.nodes.values())
         return Snapshot(nodes=nodes, pools=self.pools())
+
+    def _loaded(self, node: Node) -> Node:
+        """A node with what its pods hold; the same object as before where nothing has changed."""
+        found = self._full.get(node.name)
+        if found is None or found[0] is not node:
+            found = node, self._with_pods(node)
+            self._full[node.name] = found
+        return found[1]
+
+    def _with_pods(self, node: Node) -> Node:
+        held = self._held.get(node.name)
+        if held is None:
+            return node
+        daemons = self._daemons.get(node.name, NOTHING)
+        return replace(node, used=documents.held_on(node, held), daemons=daemons)
+
+    def _hold(self, uid: str, pod: Pod | None) -> None:
+        """Count what a pod holds where it is now, and not where it was before."""
+        now = NOWHERE
+        if pod is not None and pod.node is not None:
+            now = pod.node, pod.holds, pod.daemon
+        before = self._holds.pop(uid, NOWHERE)
+        if now != NOWHERE:
+            self._holds[uid] = now
+        if now == before:
+            return
+        for name, amount, daemon in ((before[0], NOTHING - before[1], before[2]), now):
+            if name:
+                _count(self._held, name, amount)
+                self._full.pop(name, None)
+            if daemon:
+                _count(self._daemons, name, amount)
 
     def _node_changed(self, node: Node, *, present: bool) -> None:
         if present:
             self._nodes[node.name] = node
         elif self._nodes.get(node.name) is node:
             del self._nodes[node.name]
+            self._full.pop(node.name, None)
         self._room()
 
     def _pool_changed(self, _: PoolRecord, *, present: bool) -> None:  # noqa: ARG002 - the port's
@@ -147,6 +175,7 @@ class ClusterView:
         self._touched(child.owner_uid)
 
     def _pod_changed(self, pod: Pod, *, present: bool) -> None:
+        self._hold(pod.uid, pod if present else None)
         worker = pod.worker
         if worker is None:
             self._room()
@@ -166,3 +195,10 @@ def _mark(index: dict[str, set[str]], key: str, uid: str, *, present: bool) -> N
     index[key].discard(uid)
     if not index[key]:
         del index[key]
+
+
+def _count(held: dict[str, Resources], name: str, amount: Resources) -> None:
+    """Add to what is held on a node; where nothing is left there is no entry."""
+    held[name] = held.get(name, NOTHING) + amount
+    if held[name] == NOTHING:
+        del held[name]

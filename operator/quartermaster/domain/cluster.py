@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 
@@ -164,6 +164,16 @@ class Snapshot:
     """Sorted by name; a node belongs to the first that holds it."""
     gpu_needs: Resources = USUAL_NEEDS
     """CPU and memory that a GPU which is free is kept usable with."""
+
+    def loaded(self, more: Mapping[str, Resources]) -> "Snapshot":
+        """It with more held on some nodes, by name."""
+        if not more:
+            return self
+        nodes = (
+            replace(node, used=node.used + more[node.name]) if node.name in more else node
+            for node in self.nodes
+        )
+        return replace(self, nodes=tuple(nodes))
 
     def pool_of(self, node: Node) -> Pool:
         """The pool that a node belongs to."""

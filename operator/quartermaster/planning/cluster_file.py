@@ -13,6 +13,7 @@ from quartermaster.api.compute_queue import ComputeQueueSpec
 from quartermaster.api.rule import Rule
 from quartermaster.api.training_job import CapacityType
 from quartermaster.catalog.instances import instance
+from quartermaster.decide.fleet import fleet_of
 from quartermaster.decide.queue.room import without
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.queue import Queue
@@ -88,7 +89,7 @@ def read_cluster(source: str, raw: bytes) -> tuple[Snapshot, tuple[Queue, ...]]:
         except SpecError as error:
             raise SpecError(f"{source}: {error}") from error
         queues = [q for q in saved.tree.queues.values() if not q.unlimited]
-        return without(saved.snapshot, saved.holdings), tuple(queues)
+        return without(fleet_of(saved.snapshot), saved.holdings).snapshot(), tuple(queues)
     document = next(iter(documents(source, raw)), None)
     try:
         told = ClusterFile.model_validate(document)

@@ -9,16 +9,16 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
 from quartermaster.api import meta
+from quartermaster.decide.fleet import Estate
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue.admit import Scene, Verdict, admit
-from quartermaster.decide.queue.room import loaded
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Assignment, Decision, Placed, Refusal, Waiting
 from quartermaster.domain.queue import Resize, Stopped
@@ -28,7 +28,14 @@ from quartermaster.errors import ClusterError
 from quartermaster.reconcile.demand import kept_places, per_worker
 from quartermaster.reconcile.elastic.rounds import ElasticRounds
 from quartermaster.reconcile.ports import Clock, Telemetry, View, Writer
-from quartermaster.reconcile.scene import Moment, ended_jobs, known_profile, scene_of, waiting_gangs
+from quartermaster.reconcile.scene import (
+    Moment,
+    ended_jobs,
+    in_arrays,
+    known_profile,
+    seen_by,
+    waiting_gangs,
+)
 from quartermaster.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -96,6 +103,8 @@ class PlacementCycle:
         self._wake = asyncio.Event()
         self._promises: dict[str, Promise] = {}
         self._partial_since: dict[str, datetime] = {}
+        self._estate: Estate | None = None
+        """What the cycle before has kept of the nodes."""
         self.decisions: dict[str, Decision] = {}
         self.last_scene: Scene | None = None
         """What the newest cycle with somebody waiting was decided from."""
@@ -130,8 +139,10 @@ class PlacementCycle:
         placing: list[asyncio.Task[None]] = []
         limit = asyncio.Semaphore(PARALLEL_WRITES)
         wanted = False
-        self.last_scene = self._scene(waiting)
-        for verdict in self._timed(admit(self.last_scene)):
+        # A thread outlives the cycle that is cancelled: what it may still write to is its own.
+        before, self._estate = self._estate, None
+        scene = self.last_scene = await self._scene(waiting, before)
+        async for verdict in self._decided(scene):
             gang, decision = verdict.gang, verdict.decision
             if isinstance(decision, Placed):
                 placing.append(asyncio.create_task(self._place(gang, decision, limit)))
@@ -140,8 +151,8 @@ class PlacementCycle:
                 await self._stop_others(verdict)
                 await self._resize_others(verdict)
                 await self._wait(gang, decision)
-            await asyncio.sleep(0)
         await asyncio.gather(*placing)
+        self._estate = None if scene.fleet is None else scene.fleet.estate
         if not placing and not wanted:
             await self._resize_running()
 
@@ -152,22 +163,28 @@ class PlacementCycle:
         known = partial(known_profile, ended=ended, trainer_image=image)
         await self._rounds.once(self._snapshot(), known)
 
-    def _timed(self, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
+    async def _decided(self, scene: Scene) -> AsyncIterator[Verdict]:
+        """The verdicts, worked out in a thread: the lease and the watches do not wait for them.
+
+        What a scene holds is never changed by anybody, and one thread at a time works on it.
+        """
+        verdicts = admit(scene)
         while True:
-            began = time.perf_counter()
-            verdict = next(verdicts, None)
+            verdict, seconds = await asyncio.to_thread(_next, verdicts)
             if verdict is None:
                 return
             if not verdict.repeated:
-                self._telemetry.decided(verdict.decision, time.perf_counter() - began)
+                self._telemetry.decided(verdict.decision, seconds)
             yield verdict
 
-    def _scene(self, waiting: Sequence[Gang]) -> Scene:
+    async def _scene(self, waiting: Sequence[Gang], before: Estate | None) -> Scene:
         """Everything that this cycle is decided from, at one moment."""
         now, snapshot = self._clock.now(), self._snapshot()
         places = {uid: promise.node for uid, promise in self._promises.items()}
         at = Moment(now, self._half_life_s, self._hardware, places)
-        return scene_of(self._view, snapshot, waiting, at)
+        seen = seen_by(self._view, snapshot, waiting, at)
+        # All has been read: what happens from here on is for the next cycle.
+        return await asyncio.to_thread(in_arrays, seen, at, before)
 
     async def _stop_others(self, verdict: Verdict) -> None:
         """Note on each victim that it has to stop; its own pass stops its workers.
@@ -232,7 +249,7 @@ class PlacementCycle:
             more[promise.node] = more.get(promise.node, Resources()) + promise.holds
         for node, holds in self._kept():
             more[node] = more.get(node, Resources()) + holds
-        return loaded(snapshot, more)
+        return snapshot.loaded(more)
 
     def _kept(self) -> Iterator[tuple[str, Resources]]:
         """What is kept for gangs that change their size, where nobody is at the moment."""
@@ -317,3 +334,10 @@ class PlacementCycle:
         for uid in [uid for uid in self.decisions if self._view.job(uid) is None]:
             del self.decisions[uid]
             self._partial_since.pop(uid, None)
+
+
+def _next(verdicts: Iterator[Verdict]) -> tuple[Verdict | None, float]:
+    """The next verdict, if there is one, and how long it took [s]."""
+    began = time.perf_counter()
+    verdict = next(verdicts, None)
+    return verdict, time.perf_counter() - began

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import Profile
+from quartermaster.decide.fleet import Estate, fleet_of
 from quartermaster.decide.placement.spare import usual_needs
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue.admit import Scene
@@ -40,21 +41,39 @@ def scene_of(view: View, snapshot: Snapshot, waiting: Sequence[Gang], at: Moment
         waiting: Who wants a place.
         at: The moment.
     """
+    # Without arrays: who asks what would be otherwise goes on with another snapshot.
+    return replace(in_arrays(seen_by(view, snapshot, waiting, at), at, None), fleet=None)
+
+
+def seen_by(view: View, snapshot: Snapshot, waiting: Sequence[Gang], at: Moment) -> Scene:
+    """What of a scene is read from the view, at one moment; the arguments are `scene_of`'s."""
     movable = any(gang.defragment for gang in waiting)
     held, tree = holdings(view, at.places, at.now, movable=movable), tree_of(view.queues())
     asked = [gang.per_worker for gang in waiting] + [holding.per_worker for holding in held]
-    snapshot = replace(snapshot, gpu_needs=usual_needs(asked))
     return Scene(
-        snapshot=snapshot,
+        snapshot=replace(snapshot, gpu_needs=usual_needs(asked)),
         waiting=waiting,
         holdings=held,
         tree=tree,
         hardware=at.hardware,
-        past=past_of(ledger_of(tree, held), measure(snapshot), at.half_life_s, at.now),
         namespaces={
             name: view.namespace_labels(name) for name in {gang.key.namespace for gang in waiting}
         },
     )
+
+
+def in_arrays(seen: Scene, at: Moment, before: Estate | None) -> Scene:
+    """The scene with what is worked out from what was seen: slow, and nothing is read or changed.
+
+    Args:
+        seen: What was read.
+        at: When.
+        before: What the cycle before has kept of the nodes; nobody else may use it now.
+    """
+    fleet = fleet_of(seen.snapshot, before)
+    ledger = ledger_of(seen.tree, seen.holdings)
+    past = past_of(ledger, measure(fleet), at.half_life_s, at.now)
+    return replace(seen, past=past, fleet=fleet)
 
 
 def waiting_gangs(view: View, trainer_image: str) -> list[Gang]:

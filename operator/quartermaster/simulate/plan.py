@@ -10,6 +10,7 @@ from enum import StrEnum
 from fractions import Fraction
 from math import isfinite
 
+from quartermaster.decide.fleet import fleet_of
 from quartermaster.decide.queue.admit import Scene, Verdict, admit
 from quartermaster.decide.queue.reserve import begun
 from quartermaster.decide.queue.room import taken, without
@@ -132,20 +133,27 @@ def _once_room_is_made(
 
 def settled(scene: Scene, verdicts: Iterable[Verdict]) -> Scene:
     """The scene after a round: who was placed runs, who was stopped, or gave workers, has gone."""
-    snapshot, waiting = without(scene.snapshot, scene.holdings, only_leaving=True), list[Gang]()
+    fleet, waiting = fleet_of(scene.snapshot), list[Gang]()
+    fleet = without(fleet, scene.holdings, only_leaving=True)
     holdings = {holding.uid: holding.staying() for holding in scene.holdings}
     for verdict in verdicts:
         gang = verdict.gang
-        snapshot = without(snapshot, (holdings[victim.uid] for victim, _ in verdict.stop))
+        fleet = without(fleet, (holdings[victim.uid] for victim, _ in verdict.stop))
         for victim, _ in verdict.stop:
             holdings[victim.uid] = replace(
                 victim, seats=(), stopped_for=gang.uid, made_room=dict(verdict.places)
             )
-        snapshot = without(snapshot, [one.freed for one in verdict.shrink])
+        fleet = without(fleet, [one.freed for one in verdict.shrink])
         holdings |= {one.rest.uid: one.rest for one in verdict.shrink}
         if isinstance(verdict.decision, Placed):
-            snapshot = taken(snapshot, verdict.decision.assignments, gang.per_worker)
+            fleet = taken(fleet, verdict.decision.assignments, gang.per_worker)
             holdings.setdefault(gang.uid, begun(gang, verdict.decision))
         else:
             waiting.append(gang)
-    return replace(scene, snapshot=snapshot, holdings=list(holdings.values()), waiting=waiting)
+    return replace(
+        scene,
+        snapshot=fleet.snapshot(),
+        holdings=list(holdings.values()),
+        waiting=waiting,
+        fleet=None,
+    )

@@ -7,7 +7,7 @@ cycle would do it, so that no job is stopped for places that it would not get.
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -19,12 +19,13 @@ from quartermaster.decide.elastic.places import Place
 from quartermaster.decide.elastic.rounds import Round, decide_round
 from quartermaster.decide.elastic.throughput import Vector
 from quartermaster.decide.elastic.values import ElasticJob, Policy
+from quartermaster.decide.fleet import Fleet, confined, fleet_of
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.placement.fit import refusal
 from quartermaster.decide.placement.forecast import step_on
 from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.decide.queue.order import gpus_of, queue_of
-from quartermaster.decide.queue.room import confined, without
+from quartermaster.decide.queue.room import without
 from quartermaster.decide.queue.tree import Ledger
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Placed
@@ -86,6 +87,11 @@ class Cluster:
     hardware: Hardware
     ledger: Ledger
     """What the queues hold."""
+    fleet: Fleet = field(init=False, repr=False, compare=False)
+    """The snapshot in arrays, which keeps what one trial works out for the next."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fleet", fleet_of(self.snapshot))
 
 
 def changes(
@@ -155,7 +161,7 @@ def _rooms(
     jobs: Sequence[Running], cluster: Cluster, kinds: Mapping[str, tuple[Kind, Pool]]
 ) -> tuple[Capacity, dict[str, "Speed"]]:
     """The rooms of a round, and each job's speed in them, by uid."""
-    empty = without(cluster.snapshot, [job.holding for job in jobs])
+    empty = without(cluster.fleet, [job.holding for job in jobs]).snapshot()
     nodes: dict[Kind, list[tuple[str, int]]] = {}
     prices: dict[Kind, float] = {}
     open_to: dict[str, set[str]] = {job.gang.uid: set() for job in jobs}
@@ -294,12 +300,12 @@ def _stands(
     """Whether the cycle would place it so, once all that change have stopped, and has the quota."""
     jobs = {job.gang.uid: job for job in running}
     job = jobs[change.uid]
-    free = without(cluster.snapshot, [jobs[other.uid].holding for other in found])
+    free = without(cluster.fleet, [jobs[other.uid].holding for other in found])
     room = confined(free, dict(change.places), job.gang.per_worker)
     return _placed(job, change.workers, room, cluster) is not None
 
 
-def _placed(job: Running, workers: int, room: Snapshot, cluster: Cluster) -> Placed | None:
+def _placed(job: Running, workers: int, room: Fleet, cluster: Cluster) -> Placed | None:
     """The job's places with so many workers, within its queue's quota."""
     gang = job.gang.of(workers)
     decision = choose(gang, room, cluster.hardware)
@@ -320,7 +326,7 @@ def _anywhere(job: Running, cluster: Cluster, now: datetime, policy: Policy) -> 
     present = len(job.holding.seats)
     if job.holding.resizing or present >= job.gang.size:
         return None
-    room = without(cluster.snapshot, [job.holding])
+    room = without(cluster.fleet, [job.holding])
     row = range(present + 1, job.gang.size + 1)
     count = bisect_left(row, 1, key=lambda n: int(_placed(job, n, room, cluster) is None))
     if not count:

@@ -100,7 +100,8 @@ def against(other: Weighed, chosen: Weighed) -> str:
     told, mine = other.forecast, chosen.forecast
     faster = mine.step.total / told.step.total
     part = f"communication {told.communication:.0%} of a step".replace("%", " %")
-    if told.rate is None or not mine.rate:
+    rate, own = other.candidate.rate, chosen.candidate.rate
+    if rate is None or not own:
         return f"{faster:.2f} x the speed ({cost}; {part})"
-    dearer = float(told.rate / mine.rate) / faster
+    dearer = float(rate / own) / faster
     return f"{dearer:.2f} x the cost for {faster:.2f} x the speed ({cost}; {part})"

@@ -1,29 +1,54 @@
 """Decisions in words, for the person who waits."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 from quartermaster.decide.placement import comparison, spare
-from quartermaster.decide.placement.candidates import Candidate, Mixture
-from quartermaster.decide.placement.fit import LASTING, NodeRefusal, Slot
+from quartermaster.decide.placement.candidates import Candidate
+from quartermaster.decide.placement.fit import LASTING, NodeRefusal
+from quartermaster.decide.placement.kinds import Mixture
 from quartermaster.decide.placement.naming import describe, price, worker_needs
 from quartermaster.decide.placement.rank import Weighed
 from quartermaster.domain.decision import RejectedCandidate
 from quartermaster.domain.workload import Gang, TopologyMode
 
 MAX_REJECTED = 5
+Told = tuple[str, Weighed]
+"""A candidate, and what it is called."""
 
 
-def why_chosen(chosen: Weighed, others: Sequence[Weighed], gang: Gang) -> str:
-    """One sentence on the chosen candidate and what spoke for it."""
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """Combinations that fit, on other places than the chosen one."""
+
+    count: int
+    all_dearer: bool
+    """Whether each of them costs more; there may be none."""
+    mixed: bool
+    """Whether one of them mixes GPU models, or spot with on-demand."""
+
+
+NO_RIVALS = Rivals(0, all_dearer=False, mixed=False)
+
+
+def why_chosen(chosen: Weighed, others: Sequence[Weighed], rivals: Rivals, gang: Gang) -> str:
+    """One sentence on the chosen candidate and what spoke for it.
+
+    Args:
+        chosen: What is taken.
+        others: The best of each kind, for a chosen one whose speed is known.
+        rivals: All others, for one whose speed is not.
+        gang: Whose it is.
+    """
     candidate = chosen.candidate
-    nodes = len(candidate.places)
+    nodes = len(candidate.seats)
     on = f"on {nodes} node{'s' if nodes != 1 else ''}"
     distinct = [it for it in others if _places(it.candidate) != _places(candidate)]
     parts = [f"{describe(candidate, gang)} {on}, {price(candidate.rate)}"]
-    fitting = [it.candidate for it in distinct if it.candidate.fits]
     if chosen.cost is None:
-        parts.append(_deciding_point(candidate, fitting))
+        parts.append(_deciding_point(candidate, rivals))
     else:
         parts.append(comparison.deciding_point(chosen, distinct, gang))
     if chosen.forecast is not None:
@@ -33,27 +58,35 @@ def why_chosen(chosen: Weighed, others: Sequence[Weighed], gang: Gang) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _deciding_point(chosen: Candidate, fitting: list[Candidate]) -> str:
-    if not fitting:
+def rivals_of(chosen: Weighed, others: Iterable[Weighed]) -> Rivals:
+    """Those of the best of each kind that could have been taken instead."""
+    own = chosen.candidate
+    fitting = [
+        it.candidate for it in others if it.candidate.fits and _places(it.candidate) != _places(own)
+    ]
+    return Rivals(
+        count=len(fitting),
+        all_dearer=all(it.steps is not None and it.steps > (own.steps or 0) for it in fitting),
+        mixed=any(it.kind.mixture is not Mixture.UNIFORM for it in fitting),
+    )
+
+
+def _deciding_point(chosen: Candidate, rivals: Rivals) -> str:
+    if not rivals.count:
         return "the only combination that fits now"
-    if chosen.rate is None:
+    if chosen.steps is None:
         return "chosen by locality, since its price is unknown"
-    dearer = [c.rate for c in fitting if c.rate is not None and c.rate > chosen.rate]
-    if dearer and len(dearer) == len(fitting):
-        return f"the cheapest of {len(fitting) + 1} combinations that fit"
-    if chosen.kind.mixture is Mixture.UNIFORM and any(
-        c.kind.mixture is not Mixture.UNIFORM for c in fitting
-    ):
+    if rivals.all_dearer:
+        return f"the cheapest of {rivals.count + 1} combinations that fit"
+    if chosen.kind.mixture is Mixture.UNIFORM and rivals.mixed:
         return "the cheapest with equal GPUs"
     return "the best located of the cheapest"
 
 
-def rejected(
-    chosen: Weighed | None, others: Iterable[Weighed], gang: Gang
-) -> tuple[RejectedCandidate, ...]:
-    """Up to five other candidates, one for each kind, with the number that spoke against it."""
+def ranked(chosen: Weighed | None, others: Iterable[Weighed], gang: Gang) -> list[Told]:
+    """Other candidates with their names, each place and each name once, the nearest first."""
     found: dict[str, Weighed] = {}
-    seen: set[frozenset[tuple[str, int]]] = set()
+    seen: set[frozenset[tuple[int, int]]] = set()
     own = None if chosen is None else _places(chosen.candidate)
     for other in others:
         places = _places(other.candidate)
@@ -65,10 +98,14 @@ def rejected(
             seen.discard(_places(found[text].candidate))
         found[text] = other
         seen.add(places)
-    ranked = sorted(found.items(), key=lambda item: (*_likeness(item[1]), item[0]))
+    return sorted(found.items(), key=lambda item: (*_likeness(item[1]), item[0]))
+
+
+def rejected(chosen: Weighed | None, told: Iterable[Told]) -> tuple[RejectedCandidate, ...]:
+    """Up to five other candidates, one for each kind, with the number that spoke against it."""
     return tuple(
         RejectedCandidate(text[:256], _against(other, chosen)[:512])
-        for text, other in ranked[:MAX_REJECTED]
+        for text, other in islice(told, MAX_REJECTED)
     )
 
 
@@ -81,8 +118,8 @@ def _likeness(other: Weighed) -> tuple[bool, int, bool, bool, float | Fraction]:
     return (not candidate.fits, -candidate.placed, not known, mixed, value)
 
 
-def _places(candidate: Candidate) -> frozenset[tuple[str, int]]:
-    return frozenset((slot.node.name, count) for slot, count in candidate.places)
+def _places(candidate: Candidate) -> frozenset[tuple[int, int]]:
+    return frozenset(candidate.seats)
 
 
 def _against(other: Weighed, chosen: Weighed | None) -> str:
@@ -107,11 +144,23 @@ def _dearer(other: Candidate, chosen: Candidate) -> str:
     return f"same cost, farther apart ({price(other.rate)})"
 
 
-def why_waiting(gang: Gang, slots: Iterable[Slot], refused: Mapping[NodeRefusal, int]) -> str:
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """What of a cluster a gang may use."""
+
+    nodes: int
+    """[count]"""
+    free: int
+    """Workers that fit now [count]."""
+    whole: int
+    """Workers that would fit if nothing else ran [count]."""
+    spared: int = 0
+    """Nodes on which free GPUs need what is free beside them, so that nothing fits [count]."""
+
+
+def why_waiting(gang: Gang, usable: Usable, refused: Mapping[NodeRefusal, int]) -> str:
     """Why the gang has no place, and what would give it one."""
-    usable = list(slots)
-    free = sum(slot.free for slot in usable)
-    whole = sum(slot.whole for slot in usable)
+    free, whole = usable.free, usable.whole
     passing = ", ".join(_count(reason, n) for reason, n in refused.items() if reason not in LASTING)
     lasting = ", ".join(_count(reason, n) for reason, n in refused.items() if reason in LASTING)
     head = f"{worker_needs(gang)} wanted"
@@ -125,15 +174,15 @@ def why_waiting(gang: Gang, slots: Iterable[Slot], refused: Mapping[NodeRefusal,
     elif gang.topology is TopologyMode.REQUIRED and whole >= gang.size:
         tail = f"{free} fit now over all domains, no single one has room for all"
     else:
-        nodes = f"{len(usable)} usable node{'s' if len(usable) != 1 else ''}"
+        nodes = f"{usable.nodes} usable node{'s' if usable.nodes != 1 else ''}"
         tail = f"only {whole} would ever fit on the {nodes}"
-    notes = "; ".join(note for note in (_kept(usable), passing, lasting) if note)
+    notes = "; ".join(note for note in (_spared(usable), passing, lasting) if note)
     return f"{head}: {tail}" + (f" ({notes})" if notes else "")
 
 
-def _kept(slots: Sequence[Slot]) -> str:
-    kept = sum(slot.kept for slot in slots)
-    return f"{kept} node{'s' if kept != 1 else ''} {spare.KEPT}" if kept else ""
+def _spared(usable: Usable) -> str:
+    number = usable.spared
+    return f"{number} node{'s' if number != 1 else ''} {spare.KEPT}" if number else ""
 
 
 def _count(reason: NodeRefusal, number: int) -> str:

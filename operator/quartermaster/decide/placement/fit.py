@@ -1,13 +1,14 @@
 """May a worker run on a node, and how many of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
 from quartermaster.catalog import partitions
 from quartermaster.decide.cost import rates
-from quartermaster.decide.placement import spare
-from quartermaster.domain.cluster import NO_POOL, Node, Pool, Snapshot, is_mig
+from quartermaster.decide.fleet import Estate
+from quartermaster.domain.cluster import Node, Pool, is_mig
 from quartermaster.domain.workload import Gang
 
 
@@ -58,8 +59,8 @@ class Slot:
     """Workers that would fit if it were empty [count]."""
     rate: Fraction | None
     """Price of one worker [USD/h]; None where it is unknown."""
-    kept: bool = False
-    """Whether free GPUs need what is free beside them, so that nothing fits."""
+    steps: int | None
+    """The same in whole steps [USD/h / `STEPS_PER_USD`]: exact, and quick to add and compare."""
 
 
 def refusal(node: Node, pool: Pool, gang: Gang) -> NodeRefusal | None:
@@ -115,26 +116,46 @@ def _tolerated(node: Node, pool: Pool, gang: Gang) -> bool:
     return all(any(toleration.covers(taint) for toleration in passes) for taint in node.taints)
 
 
-def slots(gang: Gang, snapshot: Snapshot) -> tuple[list[Slot], dict[NodeRefusal, int]]:
-    """The nodes that the gang may use, by name, and how many are refused by reason."""
-    usable: list[Slot] = []
-    refused: dict[NodeRefusal, int] = {}
-    for node in sorted(snapshot.nodes, key=lambda node: node.name):
-        pool = snapshot.pool_of(node) if snapshot.pools else NO_POOL
-        reason = refusal(node, pool, gang)
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a gang finds on nodes of one class."""
+
+    refusal: NodeRefusal | None
+    """Why it may not use them; None where it may."""
+    whole: int
+    """Workers that fit on an empty one [count]."""
+    rate: Fraction | None
+    """Price of one worker [USD/h]; None where it is unknown."""
+    steps: int | None
+    """The same in whole steps [USD/h / `STEPS_PER_USD`]."""
+
+
+def fits(gang: Gang, estate: Estate) -> list[Fit]:
+    """[C], what a gang finds on each class of nodes."""
+    found = []
+    for each in estate.classes:
+        reason = refusal(each.node, each.pool, gang)
         if reason is not None:
-            refused[reason] = refused.get(reason, 0) + 1
+            found.append(Fit(reason, 0, None, None))
             continue
-        room = spare.room(node, gang.per_worker, snapshot.gpu_needs)
-        free = gang.per_worker.times_within(room)
-        usable.append(
-            Slot(
-                node=node,
-                pool=pool,
-                free=free,
-                whole=gang.per_worker.times_within(node.allocatable),
-                rate=rates.worker_rate(node, pool, gang.per_worker),
-                kept=not free and gang.per_worker.times_within(node.free) > 0,
-            )
-        )
-    return usable, {reason: refused[reason] for reason in NodeRefusal if reason in refused}
+        rate = rates.worker_rate(each.node, each.pool, gang.per_worker)
+        steps = None if rate is None else int(rate * rates.STEPS_PER_USD)
+        whole = gang.per_worker.times_within(each.node.allocatable)
+        found.append(Fit(None, whole, rate, steps))
+    return found
+
+
+def usable(gang: Gang, estate: Estate) -> set[str]:
+    """Names of the nodes that the gang may use."""
+    may = [refusal(each.node, each.pool, gang) is None for each in estate.classes]
+    pairs = zip(estate.nodes, estate.class_of.tolist(), strict=True)
+    return {node.name for node, number in pairs if may[number]}
+
+
+def refused(fits: Sequence[Fit], estate: Estate) -> dict[NodeRefusal, int]:
+    """How many nodes are refused, by reason [count]."""
+    found: dict[NodeRefusal, int] = {}
+    for one, count in zip(fits, estate.counts, strict=True):
+        if one.refusal is not None:
+            found[one.refusal] = found.get(one.refusal, 0) + count
+    return {reason: found[reason] for reason in NodeRefusal if reason in found}

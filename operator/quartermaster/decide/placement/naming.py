@@ -3,7 +3,8 @@
 from fractions import Fraction
 
 from quartermaster.catalog import partitions
-from quartermaster.decide.placement.candidates import Candidate, Mixture
+from quartermaster.decide.placement.candidates import Candidate
+from quartermaster.decide.placement.kinds import Mixture
 from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.workload import Gang
 from quartermaster.units import usd

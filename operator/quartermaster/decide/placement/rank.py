@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quartermaster.decide.placement.candidates import Candidate, Labels
-from quartermaster.decide.placement.forecast import Forecast, forecast
-from quartermaster.decide.profile.hardware import Hardware
+from quartermaster.decide.placement.candidates import Candidate
+from quartermaster.decide.placement.forecast import Forecast
 from quartermaster.domain.profile import Bound
-from quartermaster.domain.workload import Gang
 
 Key = tuple[object, ...]
+UNKNOWN = math.inf
+"""What is weighed in second place, where it is not known: as bad as can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +24,6 @@ class Weighed:
     """By the gang's objective; None where it is unknown, or where the model would not fit."""
     other_cost: float
     """Where the objective is indifferent; infinite where it is unknown."""
-
-
-def weigh(
-    gang: Gang,
-    candidates: Sequence[Candidate],
-    hardware: Hardware,
-    anchors: Sequence[Labels] = (),
-) -> list[Weighed]:
-    """Predict each candidate; `anchors` are labels of the nodes on which the gang already is."""
-    weighed: list[Weighed] = []
-    for candidate in candidates:
-        told = forecast(gang, candidate, hardware, anchors)
-        if told is None or not told.fits_memory:
-            weighed.append(Weighed(candidate, told, None, math.inf))
-        else:
-            second = told.other_cost(gang.objective)
-            weighed.append(Weighed(candidate, told, told.cost(gang.objective), second))
-    return weighed
 
 
 def best(fitting: Sequence[Weighed], indifference: float) -> Weighed:
@@ -67,15 +49,15 @@ def best(fitting: Sequence[Weighed], indifference: float) -> Weighed:
 
 def by_price(candidate: Candidate) -> Key:
     """Equal GPUs, then the price, then the narrower domain, then fewer nodes, then names."""
-    rate = candidate.rate
     return (
         candidate.kind.mixture,
-        rate is None,
-        rate or 0,
+        candidate.steps is None,
+        candidate.steps or 0,
         candidate.breadth,
-        len(candidate.places),
+        len(candidate.seats),
         candidate.domain.value,
-        tuple(slot.node.name for slot, _ in candidate.places),
+        # Positions are in the order of names.
+        tuple(node for node, _ in candidate.seats),
     )
 
 
@@ -100,9 +82,9 @@ def one_of_each(
     found: dict[object, Weighed] = {}
     for it in weighed:
         key = _sort(it)
-        if chosen is not None and key == _sort(chosen) and not _worse(it, chosen, indifference):
+        if chosen is not None and key == _sort(chosen) and not worse(it, chosen, indifference):
             continue
-        if key not in found or _least(it) < _least(found[key]):
+        if key not in found or least(it) < least(found[key]):
             found[key] = it
     return list(found.values())
 
@@ -112,12 +94,14 @@ def _sort(it: Weighed) -> object:
     return kind if it.cost is not None else (kind, domain)
 
 
-def _worse(it: Weighed, chosen: Weighed, indifference: float) -> bool:
+def worse(it: Weighed, chosen: Weighed, indifference: float) -> bool:
+    """Whether a candidate costs more than the chosen one, by more than makes no difference."""
     if it.cost is None or chosen.cost is None:
         return False
     return it.cost > chosen.cost * (1 + indifference)
 
 
-def _least(it: Weighed) -> Key:
+def least(it: Weighed) -> Key:
+    """What fits goes before what does not, what is known before what is not, then the cost."""
     candidate = it.candidate
     return (not candidate.fits, it.cost is None, it.cost or 0.0, *by_price(candidate))

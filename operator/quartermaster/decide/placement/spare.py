@@ -7,7 +7,11 @@ even share of what daemons leave if that is less.
 
 from collections.abc import Iterable
 
-from quartermaster.domain.cluster import USUAL_NEEDS, Node
+import numpy as np
+
+from quartermaster.decide import fleet
+from quartermaster.decide.fleet import CPU, MEMORY, Estate, Integers
+from quartermaster.domain.cluster import USUAL_NEEDS
 from quartermaster.domain.resources import Resources
 
 LEFT = "nodes with GPUs are left to work that needs them"
@@ -29,24 +33,22 @@ def usual_needs(workers: Iterable[Resources]) -> Resources:
     return most
 
 
-def room(node: Node, each: Resources, needs: Resources) -> Resources:
-    """What is free on a node for workers of this kind.
+def left(estate: Estate, free: Integers, nodes: Integers, needs: Resources) -> Integers:
+    """[R, M], what is free on some nodes for workers without GPUs.
 
     Args:
-        node: With what its pods hold.
-        each: What one worker asks for.
+        estate: All nodes.
+        free: [R, M], what is free on these.
+        nodes: [M], which they are.
         needs: CPU and memory that a free GPU is to keep.
     """
-    devices = node.allocatable.devices
-    free = node.free
-    idle = 0 if each.devices else idle_devices(free)
-    if not idle or not devices:
-        return free
-    even = node.allocatable - node.daemons
-    return free - Resources(
-        cpu_m=idle * max(0, min(needs.cpu_m, even.cpu_m // devices)),
-        memory=idle * max(0, min(needs.memory, even.memory // devices)),
-    )
+    idle = np.where(estate.devices[nodes] > 0, fleet.idle_devices(free), 0)
+    even = (estate.allocatable - estate.daemons)[:, nodes]
+    kept = free.copy()
+    for row, need in ((CPU, needs.cpu_m), (MEMORY, needs.memory)):
+        share = even[row] // np.maximum(1, estate.devices[nodes])
+        kept[row] -= idle * np.clip(share, 0, max(0, need))
+    return kept
 
 
 def idle_devices(free: Resources) -> int:

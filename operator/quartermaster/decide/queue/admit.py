@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from quartermaster.decide.fleet import Fleet, confined, fleet_of, tightest
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue import explain, order
 from quartermaster.decide.queue.moves import Move, moves
 from quartermaster.decide.queue.reserve import Reservation, begun, earliest
-from quartermaster.decide.queue.room import confined, has_room, taken, tightest, without
+from quartermaster.decide.queue.room import has_room, taken, without
 from quartermaster.decide.queue.share import Measure, Past, label_of, measure
 from quartermaster.decide.queue.shrink import Shrink, cheapest
 from quartermaster.decide.queue.tree import Ledger, Tree
@@ -44,6 +45,8 @@ class Scene:
     """What is known of GPU models and machine types, for gangs whose steps are known."""
     victim_trials: int = 32
     """Placements that are tried to find whom to stop for one gang [count]."""
+    fleet: Fleet | None = field(default=None, repr=False, compare=False)
+    """The snapshot in arrays, with what earlier rounds have worked out; None: made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,9 @@ class _Round:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self.measure: Measure = measure(scene.snapshot)
-        self._now = scene.snapshot
-        self._soon = without(scene.snapshot, scene.holdings, only_leaving=True)
+        self._now = fleet_of(scene.snapshot) if scene.fleet is None else scene.fleet
+        self.measure: Measure = measure(self._now)
+        self._soon = without(self._now, scene.holdings, only_leaving=True)
         self._reservation: Reservation | None = None
         self._running = [holding for holding in scene.holdings if holding.staying().seats]
         self._begun: list[Holding] = []
@@ -146,7 +149,7 @@ class _Round:
                 return Verdict(gang, waiting, reservation=self._reservation)
         return Verdict(gang, waiting)
 
-    def _smaller(self, gang: Gang, has: Affords, rooms: list[Snapshot]) -> Placed | None:
+    def _smaller(self, gang: Gang, has: Affords, rooms: list[Fleet]) -> Placed | None:
         """An elastic gang's places with as many workers as have room; None: not with the fewest.
 
         A replacement for a lost worker joins the others in their number, so it is not looked at.
@@ -224,7 +227,7 @@ class _Round:
         return None
 
     def _placing(
-        self, gang: Gang, has: Affords, rooms: Iterable[Snapshot]
+        self, gang: Gang, has: Affords, rooms: Iterable[Fleet]
     ) -> tuple[Decision | None, list[str]]:
         """The gang's places within quota and room; and the models of which it has the quota.
 
@@ -285,7 +288,7 @@ class _Round:
             return gang
         return replace(gang, accelerators=tuple(label_of(model) for model in models))
 
-    def _rooms(self, gang: Gang, *rooms: Snapshot) -> list[Snapshot]:
+    def _rooms(self, gang: Gang, *rooms: Fleet) -> list[Fleet]:
         """What the gang has to fit into, so that it takes nothing that is another one's."""
         kept = self._reservation
         late = [kept.then] if kept is not None and kept.delayed_by(gang) else []

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from quartermaster.decide.cost.rates import STEPS_PER_USD
+from quartermaster.decide.fleet import tightest
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.queue.order import gpus_of, queue_of
-from quartermaster.decide.queue.room import taken, tightest
+from quartermaster.decide.queue.room import taken
 from quartermaster.decide.queue.share import label_of
 from quartermaster.decide.queue.victims import Case, cheapest_first, lost_work
 from quartermaster.domain.decision import Placed
@@ -40,8 +41,8 @@ def moves(case: Case) -> tuple[tuple[Move, ...], Placed] | None:
         case: Who waits, and the jobs that may be moved, each told how it would be placed anew. As
             many sets are looked at as it has trials.
     """
-    free = tightest(room.snapshot for room in case.rooms)
-    useful = {node.name for node in free.nodes if node.allocatable.devices}
+    nodes = case.rooms[0].fleet.estate.nodes
+    useful = {node.name for node in nodes if node.allocatable.devices}
     priced = sorted(
         (lost_work(one, case.measure), one.key, one)
         for one in case.holdings

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
+from quartermaster.decide.fleet import Fleet
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.queue.room import taken, without
-from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Placed
 from quartermaster.domain.queue import UNKNOWN_MODEL, Holding, Seat
 from quartermaster.domain.workload import Gang
@@ -24,7 +24,7 @@ class Reservation:
     gang: Gang
     start_s: float
     """Time until then [s]; infinite where the end of a job before it is unknown."""
-    then: Snapshot
+    then: Fleet
     """The cluster at that time: the gang in its places, and the jobs that have not ended."""
     ended: frozenset[str]
     """Uids of the jobs that have to end first."""
@@ -34,7 +34,7 @@ class Reservation:
         return gang.runtime_s is None or self.start_s == inf or gang.runtime_s > self.start_s
 
 
-def earliest(gang: Gang, room: Snapshot, holdings: Iterable[Holding]) -> Reservation | None:
+def earliest(gang: Gang, room: Fleet, holdings: Iterable[Holding]) -> Reservation | None:
     """The gang's earliest start, as jobs end; None where it has no place even then.
 
     Jobs whose end is unknown are taken to end after all others, the longest running first.
@@ -89,6 +89,6 @@ def begun(gang: Gang, placed: Placed) -> Holding:
     )
 
 
-def _ended(room: Snapshot, holdings: Sequence[Holding]) -> Snapshot:
+def _ended(room: Fleet, holdings: Sequence[Holding]) -> Fleet:
     """The room without these jobs; what of them was leaving is gone from it already."""
     return without(room, [holding.staying() for holding in holdings])

@@ -11,6 +11,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from quartermaster.decide.cost import rates
+from quartermaster.decide.fleet import Fleet, as_fleet
 from quartermaster.decide.queue.tree import Ledger
 from quartermaster.domain.cluster import Capacity, Node, Snapshot, is_mig
 from quartermaster.domain.queue import UNKNOWN_MODEL, History
@@ -69,20 +70,22 @@ class Measure:
         return (self.used(ledger, queue) + past) / self.capacity / weight
 
 
-def measure(snapshot: Snapshot) -> Measure:
+def measure(cluster: Snapshot | Fleet) -> Measure:
     """The worth of each model: its least on-demand price, failing that its least price.
 
     A model without a price counts as the dearest one that has a price; without any price all GPUs
     are equal.
     """
+    estate = as_fleet(cluster).estate
     counts: dict[str, int] = {}
     prices: dict[str, dict[bool, Fraction]] = {}
-    for node in snapshot.nodes:
+    for each, nodes in zip(estate.classes, estate.counts, strict=True):
+        node = each.node
         model = model_of(node)
         if not model:
             continue
-        counts[model] = counts.get(model, 0) + node.allocatable.devices
-        rate, gpus = rates.node_rate(node, snapshot.pool_of(node)), node.gpu_count
+        counts[model] = counts.get(model, 0) + node.allocatable.devices * nodes
+        rate, gpus = rates.node_rate(node, each.pool), node.gpu_count
         if rate and gpus:
             known = prices.setdefault(model, {})
             spot = node.capacity is Capacity.SPOT

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from quartermaster.decide.fleet import tightest
+from quartermaster.decide.placement import fit
 from quartermaster.decide.placement.choose import choose
-from quartermaster.decide.placement.fit import slots
 from quartermaster.decide.queue.order import gpus_of, queue_of
-from quartermaster.decide.queue.room import tightest
 from quartermaster.decide.queue.share import label_of
 from quartermaster.decide.queue.victims import Case, Stop, victims
 from quartermaster.domain.decision import Placed
@@ -70,7 +70,7 @@ def cheapest(case: Case) -> tuple[tuple[Shrink, ...], Placed] | None:
 
 def _offers(case: Case, gang: Gang) -> list[Holding]:
     """What the jobs could do without, first of all where the gang could use it."""
-    usable = {slot.node.name for slot in slots(gang, case.rooms[0].snapshot)[0]}
+    usable = fit.usable(gang, case.rooms[0].fleet.estate)
     return [part for one in case.holdings if (part := surplus(one, usable)) is not None]
 
 

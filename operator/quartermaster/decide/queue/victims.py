@@ -18,12 +18,12 @@ from fractions import Fraction
 from heapq import heappop, heappush
 
 from quartermaster.decide.cost.rates import STEPS_PER_USD
+from quartermaster.decide.fleet import Fleet, tightest
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.queue.order import queue_of
-from quartermaster.decide.queue.room import tightest, without
+from quartermaster.decide.queue.room import without
 from quartermaster.decide.queue.share import Measure, label_of, model_of
 from quartermaster.decide.queue.tree import Ledger
-from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Placed
 from quartermaster.domain.queue import Holding, Reclaim, WithinQueue
 from quartermaster.domain.workload import Gang
@@ -36,13 +36,13 @@ MAX_SETS = 2048
 class Room:
     """A cluster that somebody has to fit into."""
 
-    snapshot: Snapshot
+    fleet: Fleet
     gone: frozenset[str] = frozenset()
     """Uids of jobs that hold nothing in it any more."""
 
-    def without(self, holdings: Iterable[Holding]) -> Snapshot:
+    def without(self, holdings: Iterable[Holding]) -> Fleet:
         """It after these jobs have given back what they still hold in it."""
-        return without(self.snapshot, [h for h in holdings if h.uid not in self.gone])
+        return without(self.fleet, [h for h in holdings if h.uid not in self.gone])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +108,9 @@ class _Search:
         self._need = case.gang.size * case.gang.per_worker.devices
         self._trials = case.trials
         self._gang = replace(case.gang, accelerators=(label_of(model),)) if model else case.gang
-        free = tightest(room.snapshot for room in case.rooms)
+        free = tightest(room.fleet for room in case.rooms)
         # Of any kind: too much is no harm, since the places are tried.
-        self._free = sum(
-            max(0, node.free.gpus) + sum(max(0, count) for _, count in node.free.parts)
-            for node in free.nodes
-            if model_of(node) == model
-        )
+        self._free = free.devices([model_of(each.node) == model for each in free.estate.classes])
         priced = [
             (lost_work(holding, case.measure), holding.priority, holding.key, holding)
             for holding in case.holdings

@@ -11,6 +11,7 @@ from fractions import Fraction
 from heapq import heappop, heappush
 from math import inf
 
+from quartermaster.decide.fleet import fleet_of
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue.admit import Scene, Verdict, admit
 from quartermaster.decide.queue.reserve import begun
@@ -85,7 +86,7 @@ class Simulation:
         namespaces: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._terms = terms
-        self._snapshot = cluster
+        self._fleet = fleet_of(cluster)
         self._worth = measure(cluster)
         self._tree, self._hardware = tree, hardware
         self._namespaces = namespaces or {}
@@ -174,7 +175,7 @@ class Simulation:
                     self._wait_again(uid)
                     again = True
         if self.after_decision is not None:
-            self.after_decision(now, self._snapshot, self._holdings(now))
+            self.after_decision(now, self._fleet.snapshot(), self._holdings(now))
 
     def _follow(self, verdict: Verdict, now: float) -> None:
         """Do what was decided."""
@@ -190,7 +191,7 @@ class Simulation:
         kept = self._jobs[uid]
         job, gang = kept.job, kept.job.gang
         del self._waiting[uid]
-        self._snapshot = taken(self._snapshot, placed.assignments, gang.per_worker)
+        self._fleet = taken(self._fleet, placed.assignments, gang.per_worker)
         works_from = now + (self._terms.restart_s if kept.stays else 0.0)
         whole = job.whole_s(placed)
         end, ending = works_from + kept.left * whole, Ending.COMPLETE
@@ -215,7 +216,7 @@ class Simulation:
     def _leave(self, run: _Run, now: float) -> None:
         """A job's places are free again, and what it has done is written down."""
         kept = self._jobs[run.holding.uid]
-        self._snapshot = without(self._snapshot, [run.holding])
+        self._fleet = without(self._fleet, [run.holding])
         worked = run.worked_s(now)
         done = run.stopped_s is None and run.ending is Ending.COMPLETE
         kept.left = 0.0 if done else run.left - (worked / run.whole_s if run.whole_s else 0.0)
@@ -229,13 +230,14 @@ class Simulation:
 
     def _scene(self, now: float) -> Scene:
         return Scene(
-            snapshot=self._snapshot,
+            snapshot=self._fleet.snapshot(),
             waiting=[self._jobs[uid].job.gang for uid in self._waiting],
             holdings=self._holdings(now),
             tree=self._tree,
             past={name: history.gpus for name, history in self._history.items()},
             namespaces=self._namespaces,
             hardware=self._hardware,
+            fleet=self._fleet,
         )
 
     def _holdings(self, now: float) -> list[Holding]:

@@ -1,7 +1,11 @@
 """The caches' answers: who is whose, what is free, and whom a change concerns."""
 
 from fractions import Fraction
+from random import Random
 from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quartermaster.adapters.resources import pool_record, queue_record
 from quartermaster.adapters.view import ClusterView
@@ -264,3 +268,34 @@ def test_what_daemons_hold_is_told_apart() -> None:
     (found,) = seen.view.snapshot().nodes
     assert found.used == Resources(2500, 5 * 2**30, 1, 2)
     assert found.daemons == Resources(500, 2**30, 0, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_what_nodes_hold_is_counted_as_pods_come_move_and_go(seed: int) -> None:
+    """Against a count of all pods; a node of which nothing has changed stays the same object."""
+    random, seen, there = Random(seed), Seen(), dict[str, tuple[str, int]]()
+    gone: set[str] = set()
+    for name in ("gpu-1", "gpu-2"):
+        document = node()
+        document["metadata"]["name"] = name
+        seen.view.nodes.put(versioned(document, name, 1))
+    for version in range(2, 40):
+        uid, name = random.choice("abcd") + str(version // 12), random.choice(["gpu-1", "gpu-2"])
+        before = {it.name: it for it in seen.view.snapshot().nodes}
+        touched = {there[uid][0]} if uid in there else set()
+        if uid in there and random.random() < 0.4:
+            seen.view.pods.drop(uid)
+            gone.add(uid)
+            del there[uid]
+        elif uid not in gone:
+            millicores = random.choice([0, 250, 500])
+            spec = {"nodeName": name, "containers": [container(f"{millicores}m", "1Gi")]}
+            seen.view.pods.put(versioned(pod(spec, labels={}), uid, version))
+            there[uid] = name, millicores
+            touched.add(name)
+        for it in seen.view.snapshot().nodes:
+            mine = [amount for at, amount in there.values() if at == it.name]
+            assert it.used == Resources(sum(mine), len(mine) * 2**30, 0, len(mine))
+            assert it.name in touched or it is before[it.name]
+    assert all(it.used == Resources() for it in map(seen.view.node, ("gpu-1", "gpu-2")) if it)

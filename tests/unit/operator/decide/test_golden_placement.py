@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from quartermaster.decide.fleet import fleet_of
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.decide.queue.order import in_order
@@ -144,12 +145,13 @@ def answers(scene: Json) -> Json:
         tuple(node_of(node) for node in scene["nodes"]),
         tuple(sorted((pool_of(p) for p in scene.get("pools", ())), key=lambda pool: pool.name)),
     )
+    fleet = fleet_of(snapshot)
     found: Json = {}
     for gang in in_order(gang_of(gang) for gang in scene["gangs"]):
-        decision = choose(gang, snapshot, HARDWARE)
+        decision = choose(gang, fleet, HARDWARE)
         found[gang.key.name] = told(decision)
         if isinstance(decision, Placed):
-            snapshot = taken(snapshot, decision.assignments, gang.per_worker)
+            fleet = taken(fleet, decision.assignments, gang.per_worker)
     return found
 
 

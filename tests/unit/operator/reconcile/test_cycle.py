@@ -1,5 +1,7 @@
 """The placement cycle: who goes first, and no place is given twice."""
 
+import asyncio
+import threading
 from datetime import datetime
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 from typing_extensions import override
 
 from quartermaster.api import meta
+from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.decide.queue.order import in_order
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Placed, Waiting
@@ -237,3 +240,84 @@ async def test_the_time_to_a_place_runs_from_the_jobs_creation() -> None:
     await it.cycle.once()
     assert it.telemetry.gangs_placed == [42.0]
     assert isinstance(it.cluster.clock.now(), datetime)
+
+
+class Doors:
+    """Hardware whose look-up waits until somebody on the event loop lets it go on."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.opened = threading.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def accelerator(self, _: str) -> None:
+        self._loop.call_soon_threadsafe(self.reached.set)
+        assert self.opened.wait(10), "the event loop was held up by the decision"
+
+
+async def behind_doors() -> tuple[Operation, Doors, asyncio.Task[None]]:
+    """A cycle that is working out a decision."""
+    doors = Doors()
+    it = Operation(hardware=Hardware(doors.accelerator))
+    it.cluster.add_node(make.node("node-0", 2))
+    submit(it, "slow", stepCosts={"flopsPerSample": 1000, "parameters": 50})
+    cycle = asyncio.create_task(it.cycle.once())
+    async with asyncio.timeout(10):
+        await doors.reached.wait()
+    return it, doors, cycle
+
+
+async def test_the_event_loop_goes_on_while_a_decision_is_worked_out() -> None:
+    """A lease that is due meanwhile is renewed: here by hand, and only then the decision ends."""
+    it, doors, cycle = await behind_doors()
+    assert not cycle.done()
+    doors.opened.set()
+    await cycle
+    assert placed(it) == ["slow"]
+    assert len(it.telemetry.decisions) == 1
+
+
+async def test_what_changes_while_a_decision_is_worked_out_is_for_the_next_cycle() -> None:
+    it, doors, cycle = await behind_doors()
+    it.cluster.add_node(make.node("node-1", 2))
+    submit(it, "late")
+    doors.opened.set()
+    await cycle
+    assert placed(it) == ["slow"]
+    await it.cycle.once()
+    assert placed(it) == ["late", "slow"]
+
+
+async def test_a_cycle_that_is_cancelled_leaves_nothing_to_the_next_one_that_it_may_still_use() -> (
+    None
+):
+    it, doors, cycle = await behind_doors()
+    cycle.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cycle
+    assert placed(it) == []
+    first = it.cycle.last_scene
+    doors.opened.set()
+    await it.cycle.once()
+    second = it.cycle.last_scene
+    assert placed(it) == ["slow"]
+    assert first is not None
+    assert second is not None
+    assert first.fleet is not None
+    assert second.fleet is not None
+    assert first.fleet.estate is not second.fleet.estate
+
+
+async def test_what_was_worked_out_about_nodes_that_stay_is_used_by_the_next_cycle() -> None:
+    it = cluster_of(2, 2)
+    scenes = []
+    for name in ("first", "second", "third"):
+        submit(it, name)
+        await it.cycle.once()
+        assert it.cycle.last_scene is not None
+        scenes.append(it.cycle.last_scene)
+        if name == "second":
+            it.cluster.add_node(make.node("new", 2))
+    estates = [scene.fleet.estate for scene in scenes if scene.fleet is not None]
+    assert estates[0] is estates[1] is not estates[2]
+    assert placed(it) == ["first", "second", "third"]
