@@ -187,10 +187,17 @@ def peak_mib() -> float:
 def main() -> None:
     """Measure, print as it goes, and write the document."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    sizes = [100, 500, 1000, 2000, 5000, 10_000, 20_000]
+    sizes = [100, 500, 1000, 2000, 5000, 10_000]
     parser.add_argument("--nodes", type=int, nargs="+", default=sizes)
     parser.add_argument("--gangs", type=int, default=1000, help="gangs of 8, by price")
+    parser.add_argument(
+        "--uncollected",
+        action="store_true",
+        help="without Python's cyclic garbage collector; prints, and leaves the document alone",
+    )
     options = parser.parse_args()
+    if options.uncollected:
+        gc.disable()
     few = max(options.gangs // 5, 2)
     loads = [
         Load("8, by price", (8,), options.gangs),
@@ -207,17 +214,17 @@ def main() -> None:
         fleet_of(snapshot)
         built = 1e3 * (time.process_time() - began)
         for load in loads:
-            gc.collect()  # what an earlier stream has left is not this one's to clear away
-            start = fleet_of(snapshot)
             if max(load.sizes) > 2 * count:
                 continue
             asked = [gang(size, PROFILE if load.speed else None) for size in load.sizes]
             gangs = itertools.islice(itertools.cycle(asked), load.gangs)
-            found = stream(start, gangs, speed=load.speed)
+            gc.collect()  # what an earlier stream has left is not this one's to clear away
+            found = stream(fleet_of(snapshot), gangs, speed=load.speed)
             rows[load.name].append((count, found, peer(snapshot, asked[-1])))
             print(f"{count:>6} {load.name}: {found.told()}", flush=True)
         arrays.append(f"| {count:,} | {built:.1f} | {peak_mib():.0f} |")
-    write(rows, arrays, options.gangs)
+    if not options.uncollected:
+        write(rows, arrays, options.gangs)
 
 
 def growth(found: Sequence[tuple[int, Stream, str]]) -> str:
@@ -260,7 +267,9 @@ def write(
             *((growth(found), "") if growth(found) else ()),
         ]
     lines += [
-        "First fit (median) knows no price, no topology and no reason, and keeps nothing.",
+        "First fit (median) knows no price, no topology and no reason, and keeps nothing. What is",
+        "largest is mostly a full collection by Python's garbage collector, or the first decision",
+        "on a shape: `python -m benchmarks.decisions --uncollected` prints it without the former.",
         "",
         "## Arrays and memory",
         "",
