@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartermaster.decide.elastic.running import Change, Cluster, Running, changes
@@ -89,6 +89,7 @@ def test_two_jobs_share_what_is_free() -> None:
     assert sorted(change.workers for change in found) == [2, 2]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9))
 def test_what_is_decided_fits_and_keeps_to_every_jobs_bounds(seed: int) -> None:
     random = Random(seed)
