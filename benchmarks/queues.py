@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from quartermaster.decide.fleet import fleet_of
 from quartermaster.decide.placement.choose import choose
-from quartermaster.decide.queue.admit import Scene, admit
+from quartermaster.decide.queue.admit import admit
 from quartermaster.decide.queue.room import taken
+from quartermaster.decide.queue.scene import Scene
 from quartermaster.decide.queue.tree import tree_of
 from quartermaster.domain.decision import Placed
 from quartermaster.domain.queue import Holding, Queue, WithinQueue

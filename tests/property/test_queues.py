@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from quartermaster.decide.fleet import fleet_of, tightest
 from quartermaster.decide.placement.choose import choose
-from quartermaster.decide.queue.admit import Verdict, admit
+from quartermaster.decide.queue.admit import admit
 from quartermaster.decide.queue.room import taken, without
+from quartermaster.decide.queue.scene import Verdict
 from quartermaster.decide.queue.share import decayed, measure
 from quartermaster.decide.queue.tree import Ledger, tree_of
 from quartermaster.decide.queue.victims import Case, Room, lost_work, victims

@@ -6,7 +6,8 @@ from fractions import Fraction
 from math import inf
 from typing import Any
 
-from quartermaster.decide.queue.admit import Scene, Verdict, admit
+from quartermaster.decide.queue.admit import admit
+from quartermaster.decide.queue.scene import Scene, Verdict
 from quartermaster.decide.queue.share import model_of
 from quartermaster.decide.queue.tree import Ledger, tree_of
 from quartermaster.domain.cluster import Snapshot

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from quartermaster.catalog import instances, labels
 from quartermaster.decide.profile.hardware import Hardware
-from quartermaster.decide.queue.admit import Scene, Verdict, admit
+from quartermaster.decide.queue.admit import admit
+from quartermaster.decide.queue.scene import Scene, Verdict
 from quartermaster.decide.queue.tree import tree_of
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Placed

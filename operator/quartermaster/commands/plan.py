@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from quartermaster.adapters import scene
 from quartermaster.commands.files import read_bytes, read_text
-from quartermaster.decide.queue.admit import Scene
+from quartermaster.decide.queue.scene import Scene
 from quartermaster.planning import report
 from quartermaster.planning.cycle import plan_on_cycle
 from quartermaster.planning.jobs import read_jobs

@@ -6,7 +6,7 @@ from math import ceil
 
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import Profile
-from quartermaster.decide.queue.admit import Scene
+from quartermaster.decide.queue.scene import Scene
 from quartermaster.domain.decision import Refusal, Waiting
 from quartermaster.domain.workload import Gang
 from quartermaster.errors import SpecError

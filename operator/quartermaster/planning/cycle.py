@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from quartermaster.api.record import JobRecord
-from quartermaster.decide.queue.admit import Scene
+from quartermaster.decide.queue.scene import Scene
 from quartermaster.planning.answer import Answer, Length, answer, refuse_twins
 from quartermaster.reconcile.demand import new_gang
 

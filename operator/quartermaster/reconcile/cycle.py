@@ -18,7 +18,8 @@ from typing import Protocol
 from quartermaster.api import meta
 from quartermaster.decide.fleet import Estate
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
-from quartermaster.decide.queue.admit import Scene, Verdict, admit
+from quartermaster.decide.queue.admit import admit
+from quartermaster.decide.queue.scene import Scene, Verdict
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Assignment, Decision, Placed, Refusal, Waiting
 from quartermaster.domain.queue import Resize, Stopped

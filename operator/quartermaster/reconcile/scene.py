@@ -9,7 +9,7 @@ from quartermaster.api.training_job_status import Profile
 from quartermaster.decide.fleet import Estate, fleet_of
 from quartermaster.decide.placement.spare import usual_needs
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
-from quartermaster.decide.queue.admit import Scene
+from quartermaster.decide.queue.scene import Scene
 from quartermaster.decide.queue.share import measure, past_of
 from quartermaster.decide.queue.tree import ledger_of, tree_of
 from quartermaster.domain.cluster import Snapshot

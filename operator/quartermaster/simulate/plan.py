@@ -11,9 +11,10 @@ from fractions import Fraction
 from math import isfinite
 
 from quartermaster.decide.fleet import fleet_of
-from quartermaster.decide.queue.admit import Scene, Verdict, admit
+from quartermaster.decide.queue.admit import admit
 from quartermaster.decide.queue.reserve import begun
 from quartermaster.decide.queue.room import taken, without
+from quartermaster.decide.queue.scene import Scene, Verdict
 from quartermaster.decide.queue.share import Measure, measure
 from quartermaster.decide.queue.shrink import Shrink
 from quartermaster.decide.queue.victims import lost_work

@@ -13,9 +13,10 @@ from math import inf
 
 from quartermaster.decide.fleet import fleet_of
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
-from quartermaster.decide.queue.admit import Scene, Verdict, admit
+from quartermaster.decide.queue.admit import admit
 from quartermaster.decide.queue.reserve import begun
 from quartermaster.decide.queue.room import taken, without
+from quartermaster.decide.queue.scene import Scene, Verdict
 from quartermaster.decide.queue.share import decayed, measure
 from quartermaster.decide.queue.tree import Tree, ledger_of
 from quartermaster.domain.cluster import Snapshot

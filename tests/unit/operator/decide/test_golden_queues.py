@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from quartermaster.decide.queue.admit import Scene, Verdict, admit
+from quartermaster.decide.queue.admit import admit
+from quartermaster.decide.queue.scene import Scene, Verdict
 from quartermaster.decide.queue.tree import tree_of
 from quartermaster.domain.decision import Placed
 from quartermaster.domain.queue import Holding, Queue, Reclaim, WithinQueue

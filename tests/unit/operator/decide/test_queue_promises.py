@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from quartermaster.decide.queue.admit import Scene, admit
+from quartermaster.decide.queue.admit import admit
+from quartermaster.decide.queue.scene import Scene
 from quartermaster.decide.queue.tree import tree_of
 from quartermaster.domain.decision import Placed
 from quartermaster.domain.queue import Holding

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quartermaster.decide.queue.admit import Scene, Verdict, admit
+from quartermaster.decide.queue.admit import admit
+from quartermaster.decide.queue.scene import Scene, Verdict
 from quartermaster.decide.queue.shrink import surplus
 from quartermaster.decide.queue.tree import tree_of
 from quartermaster.domain.cluster import Snapshot

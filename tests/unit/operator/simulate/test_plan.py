@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from quartermaster.decide.queue.admit import Scene
+from quartermaster.decide.queue.scene import Scene
 from quartermaster.decide.queue.tree import tree_of
 from quartermaster.domain.decision import Placed, Refusal, Waiting
 from quartermaster.domain.queue import Holding, WithinQueue

@@ -6,7 +6,8 @@ from fractions import Fraction
 import pytest
 
 from quartermaster.decide.placement.choose import choose
-from quartermaster.decide.queue.admit import Scene, admit
+from quartermaster.decide.queue.admit import admit
+from quartermaster.decide.queue.scene import Scene
 from quartermaster.decide.queue.tree import tree_of
 from quartermaster.domain.cluster import Node, Snapshot
 from quartermaster.domain.decision import Placed, Refusal, Waiting
