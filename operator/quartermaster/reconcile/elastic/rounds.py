@@ -1,5 +1,6 @@
 """From time to time, while nobody waits: who goes on with more or fewer workers."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -60,7 +61,8 @@ class ElasticRounds:
         tree = tree_of(self._view.queues())
         ledger = ledger_of(tree, holdings(self._view, NOWHERE, now))
         cluster = Cluster(snapshot, self._hardware, ledger)
-        for change in changes(running, cluster, now, Policy()):
+        # In a thread, like the cycle's decisions: the lease does not wait for a programme.
+        for change in await asyncio.to_thread(changes, running, cluster, now, Policy()):
             await self._note(change, now)
 
     async def _note(self, change: Change, now: datetime) -> None:
