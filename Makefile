@@ -107,7 +107,7 @@ lint: setup ## Style and likely mistakes (ruff)
 	@$(VENV)/bin/ruff check --quiet .
 
 types: setup trainer-venv ## Types (mypy, strict)
-	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster scripts benchmarks/control_plane.py benchmarks/classification.py benchmarks/packing.py benchmarks/completion_time.py benchmarks/decisions.py
+	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster scripts benchmarks/control_plane.py benchmarks/cluster_fill.py benchmarks/classification.py benchmarks/packing.py benchmarks/completion_time.py benchmarks/decisions.py
 	@$(TRAINER_PYTHON) -m mypy --no-error-summary --config-file trainer_image/mypy.ini trainer_image/qm_trainer benchmarks/trainer_overhead.py benchmarks/profile_cost.py
 
 layers: setup ## Who may import whom (import-linter)

@@ -142,7 +142,7 @@ def stream(start: Fleet, gangs: Iterable[Gang], *, speed: bool) -> Stream:
     """Place one gang after the other; those that have stayed long enough leave."""
     now, holding, held = start, deque[Holding](), 0
     times: list[float] = []
-    room = STAYING * start.gpus([True] * len(start.estate.classes))
+    room = STAYING * start.devices([True] * len(start.estate.classes))
     for wanted in gangs:
         began = time.process_time()
         decision = choose(wanted, now, KNOWN if speed else NOTHING_KNOWN)

@@ -25,6 +25,7 @@ _STATES = {
     "Waiting": ("○", "o", CARE),
     "Starting": ("◐", "~", CARE),
     "Running": ("●", "*", GOOD),
+    "Resizing": ("◐", "~", CARE),
     "Suspended": ("‖", "=", DIM),
     "Stalled": ("▲", "!", BAD),
     "Complete": ("✓", "+", GOOD),

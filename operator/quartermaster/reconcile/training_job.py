@@ -371,7 +371,7 @@ class TrainingJobReconciler:
             return 0.0 if job.spec and job.spec.ttl_seconds_after_finished is not None else None
         if any(worker.deleting is not None and not worker.over for worker in workers):
             return 5.0
-        if status.state in (State.STARTING, State.STALLED, State.PENDING):
+        if status.state in (State.STARTING, State.STALLED, State.PENDING, State.RESIZING):
             return 3.0
         return max(REFRESH_SECONDS, self._interval().total_seconds())
 
