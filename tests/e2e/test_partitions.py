@@ -6,14 +6,12 @@ agrees with it, and what it costs.
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from devcluster.hardware import FAKE_TAINT, FAKE_TYPE
-from tests.support.kubectl import ROOT
+from tests.e2e.test_speed import fake_nodes
 from tests.support.stage import Json, Stage, shell_job
 
 pytestmark = pytest.mark.e2e
@@ -69,12 +67,6 @@ def nodes() -> list[Json]:
         node("parts-slots-as-gpus", as_gpus, {"nvidia.com/gpu": "4"}),
         node("parts-none", {}, {}),
     ]
-
-
-def fake_nodes(count: int) -> None:
-    command = [sys.executable, "-m", "devcluster", "nodes", str(count)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -9,13 +9,15 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
 from quartermaster.api import meta
+from quartermaster.api.record import JobRecord
+from quartermaster.api.training_job_status import Profile
 from quartermaster.decide.fleet import Estate
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue.admit import admit
@@ -27,7 +29,7 @@ from quartermaster.domain.resources import Resources
 from quartermaster.domain.workload import Gang
 from quartermaster.errors import ClusterError
 from quartermaster.reconcile.demand import kept_places, per_worker
-from quartermaster.reconcile.elastic.rounds import ElasticRounds
+from quartermaster.reconcile.elastic.rounds import ElasticRounds, tell
 from quartermaster.reconcile.ports import Clock, Telemetry, View, Writer
 from quartermaster.reconcile.scene import (
     Moment,
@@ -159,10 +161,12 @@ class PlacementCycle:
 
     async def _resize_running(self) -> None:
         """Room that nobody waits for goes to elastic jobs."""
-        ended = ended_jobs(self._view)
-        image = self._trainer_image
-        known = partial(known_profile, ended=ended, trainer_image=image)
-        await self._rounds.once(self._snapshot(), known)
+        await self._rounds.once(self._snapshot, self._profile_of)
+
+    def _profile_of(self) -> Callable[[JobRecord], Profile | None]:
+        """What is known of a job's steps, of any job at this moment."""
+        ended, image = ended_jobs(self._view), self._trainer_image
+        return partial(known_profile, ended=ended, trainer_image=image)
 
     async def _decided(self, scene: Scene) -> AsyncIterator[Verdict]:
         """The verdicts, worked out in a thread: the lease and the watches do not wait for them.
@@ -225,14 +229,9 @@ class PlacementCycle:
             if job is None:
                 continue
             note = Resize(workers, f"{what}: {room}", self._clock.now(), places)
-            try:
-                await self._writer.resize(job, note)
-            except ClusterError as error:
-                logger.info("%s: not told, again: %s: %s", job.key, note.why, error)
+            if not await tell(job, note, self._writer, self._telemetry):
                 self.wake()
                 return
-            logger.info("%s: %s", job.key, note.why)
-            self._telemetry.resized(what.split(" ", maxsplit=1)[0])
             self._changed(job.uid)
 
     def _snapshot(self) -> Snapshot:

@@ -315,10 +315,8 @@ def _placed(job: Running, workers: int, room: Fleet, cluster: Cluster) -> Placed
     if cluster.ledger.tree.queues[queue].unlimited:
         return decision
     held = job.holding.gpus_by_model()
-    more = {model: count - held.get(model, 0) for model, count in needs.items()}
-    ledger = cluster.ledger
-    enough = all(n <= 0 or ledger.available(queue, model) >= n for model, n in more.items())
-    return decision if enough else None
+    more = {model: n for model, count in needs.items() if (n := count - held.get(model, 0)) > 0}
+    return decision if cluster.ledger.affords(queue, more) else None
 
 
 def _anywhere(job: Running, cluster: Cluster, now: datetime, policy: Policy) -> Change | None:

@@ -18,7 +18,7 @@ from quartermaster.decide.queue.scene import Scene, Verdict
 from quartermaster.decide.queue.share import Measure, label_of, measure
 from quartermaster.decide.queue.shrink import cheapest
 from quartermaster.decide.queue.tree import Ledger
-from quartermaster.decide.queue.victims import Case, Room, Stop, victims
+from quartermaster.decide.queue.victims import Case, Room, victims
 from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
 from quartermaster.domain.queue import Holding
 from quartermaster.domain.workload import Gang
@@ -160,9 +160,8 @@ class _Round:
         placed = self._claimed[gang.uid]
         counts = order.gpus_of(gang, placed)
         queue = order.queue_of(gang)
-        quota = all(self._held.available(queue, model) >= n for model, n in counts.items())
         places = Counter(one.node for one in placed.assignments)
-        if quota and has_room(self._now, places, gang.per_worker):
+        if self._held.affords(queue, counts) and has_room(self._now, places, gang.per_worker):
             self._now = taken(self._now, placed.assignments, gang.per_worker)
             self._charge(gang.queue, counts, self._held)
             return Verdict(gang, placed)
@@ -293,9 +292,7 @@ class _Round:
         if found is None or gang.held:
             return None
         moved, placed = found
-        gone = {one.holding.uid for one in moved}
-        self._running = [one for one in self._running if one.uid not in gone]
-        self._give_back([one.holding for one in moved], ended=False)
+        self._leave([one.holding for one in moved], ended=False)
         for one in moved:
             self._soon = taken(self._soon, one.placed.assignments, one.holding.per_worker)
             self._charge(one.holding.queue, one.holding.gpus_by_model(), self.promised, self._kept)
@@ -308,17 +305,17 @@ class _Round:
         stop = None if gang.held else victims(case)
         if stop is None:
             return None
-        self._stop(stop)
+        self._leave(stop.victims, ended=True)
         self._promise(gang, stop.placed)
         told = tuple((v, explain.why_stopped(gang, v)) for v in stop.victims)
         places = Counter(one.node for one in stop.placed.assignments)
         waiting = explain.preempting(stop.victims)
         return Verdict(gang, waiting, told, places=tuple(sorted(places.items())))
 
-    def _stop(self, stop: Stop) -> None:
-        gone = {victim.uid for victim in stop.victims}
+    def _leave(self, holdings: Sequence[Holding], *, ended: bool) -> None:
+        gone = {holding.uid for holding in holdings}
         self._running = [holding for holding in self._running if holding.uid not in gone]
-        self._give_back(stop.victims, ended=True)
+        self._give_back(holdings, ended=ended)
 
     def _give_back(self, parts: Sequence[Holding], *, ended: bool) -> None:
         """What is free soon, and of nobody's quota. Whether the jobs end with it is told."""

@@ -68,7 +68,9 @@ def _movable(holding: Holding, gang: Gang) -> bool:
 def _rearranged(case: Case, chosen: Sequence[Holding]) -> tuple[tuple[Move, ...], Placed] | None:
     room = tightest(room.without(chosen) for room in case.rooms)
     decision = choose(case.gang, room)
-    if not isinstance(decision, Placed) or not _within_quota(case, decision):
+    if not isinstance(decision, Placed):
+        return None
+    if not case.ledger.affords(queue_of(case.gang), gpus_of(case.gang, decision)):
         return None
     room = taken(room, decision.assignments, case.gang.per_worker)
     moved = []
@@ -79,11 +81,6 @@ def _rearranged(case: Case, chosen: Sequence[Holding]) -> tuple[tuple[Move, ...]
         room = taken(room, elsewhere.assignments, holding.per_worker)
         moved.append(Move(holding, elsewhere))
     return tuple(moved), decision
-
-
-def _within_quota(case: Case, placed: Placed) -> bool:
-    queue, needs = queue_of(case.gang), gpus_of(case.gang, placed)
-    return all(case.ledger.available(queue, model) >= count for model, count in needs.items())
 
 
 def _on_its_models(holding: Holding) -> Gang:

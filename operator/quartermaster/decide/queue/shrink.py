@@ -15,7 +15,7 @@ from quartermaster.decide.placement import fit
 from quartermaster.decide.placement.choose import choose
 from quartermaster.decide.queue.order import gpus_of, queue_of
 from quartermaster.decide.queue.share import label_of
-from quartermaster.decide.queue.victims import Case, Stop, victims
+from quartermaster.decide.queue.victims import Case, Stop, give_back, victims
 from quartermaster.domain.decision import Placed
 from quartermaster.domain.queue import Holding, Seat
 from quartermaster.domain.workload import Gang
@@ -125,15 +125,11 @@ def _placed(case: Case, gang: Gang, freed: Sequence[Holding]) -> Placed | None:
     """The gang's places within room and quota, once these workers are gone."""
     ledger = case.ledger.copy()
     for part in freed:
-        for model, count in part.gpus_by_model().items():
-            if part.queue in ledger.tree.queues:
-                ledger.charge(str(part.queue), model, -count)
+        give_back(ledger, part)
     decision = choose(gang, tightest(room.without(freed) for room in case.rooms))
     if not isinstance(decision, Placed):
         return None
-    queue, needs = queue_of(gang), gpus_of(gang, decision)
-    enough = all(ledger.available(queue, model) >= count for model, count in needs.items())
-    return decision if enough else None
+    return decision if ledger.affords(queue_of(gang), gpus_of(gang, decision)) else None
 
 
 def _freed(given: Sequence[Given]) -> dict[str, Holding]:

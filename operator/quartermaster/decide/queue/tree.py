@@ -145,6 +145,10 @@ class Ledger:
         """GPUs that the queue has from its parent beyond its quota [count]."""
         return max(0, self._used.get((queue, model), 0) - self.tree.quota(queue, model))
 
+    def affords(self, queue: str, needs: Mapping[str, int]) -> bool:
+        """Whether it may hold so many more GPUs of each of these models [count]."""
+        return all(self.available(queue, model) >= count for model, count in needs.items())
+
     def within(self, queue: str, model: str, gpus: int) -> bool:
         """Whether so many more stay within the quota that the queue is sure of."""
         return self._used.get((queue, model), 0) + gpus <= self.tree.quota(queue, model)

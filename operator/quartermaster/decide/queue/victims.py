@@ -210,17 +210,17 @@ class _Search:
         tree, model = ledger.tree, self._model
         queue = holding.queue or ""
         if queue == self._queue:
-            _give_back(ledger, holding)
+            give_back(ledger, holding)
             return True
         if queue not in tree.queues or tree.queues[queue].unlimited:
-            _give_back(ledger, holding)
+            give_back(ledger, holding)
             return ledger.within(self._queue, model, self._need)
         parting = tree.parting(self._queue, queue)
         if parting is None or not ledger.borrowed(parting[1], model):
             return False
         ours, theirs = parting
         nominal = ledger.within(ours, model, self._need)
-        _give_back(ledger, holding)
+        give_back(ledger, holding)
         return nominal or self._fairer(ledger, ours, theirs)
 
     def _fairer(self, ledger: Ledger, ours: str, theirs: str) -> bool:
@@ -237,7 +237,7 @@ class _Search:
             return False
         ledger = self._case.ledger.copy()
         for holding in chosen:
-            _give_back(ledger, holding)
+            give_back(ledger, holding)
         return ledger.available(self._queue, self._model) >= self._need
 
     def _gpus(self, holding: Holding) -> int:
@@ -251,7 +251,8 @@ class _Search:
         return decision if isinstance(decision, Placed) else None
 
 
-def _give_back(ledger: Ledger, holding: Holding) -> None:
+def give_back(ledger: Ledger, holding: Holding) -> None:
+    """Take what a job holds off its queue; one that no queue of the tree counts holds nothing."""
     if holding.queue is None or holding.queue not in ledger.tree.queues:
         return
     for model, gpus in holding.gpus_by_model().items():

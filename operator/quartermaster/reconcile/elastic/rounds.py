@@ -28,6 +28,18 @@ Known = Callable[[JobRecord], Profile | None]
 """What is known of a job's steps."""
 
 
+async def tell(job: JobRecord, note: Resize, writer: Writer, telemetry: Telemetry) -> bool:
+    """Note on a job how it goes on; its reason begins with the verb. False: it was not written."""
+    try:
+        await writer.resize(job, note)
+    except ClusterError as error:
+        logger.info("%s: not told that it %s: %s", job.key, note.why, error)
+        return False
+    logger.info("%s: %s", job.key, note.why)
+    telemetry.resized(note.why.partition(" ")[0])
+    return True
+
+
 class ElasticRounds:
     """Decides at most once in a period."""
 
@@ -49,18 +61,25 @@ class ElasticRounds:
         self._period = timedelta(seconds=period_s)
         self._last: datetime | None = None
 
-    async def once(self, snapshot: Snapshot, known: Known) -> None:
-        """Look whether a round is due, and note its changes on the jobs."""
+    async def once(self, snapshot: Callable[[], Snapshot], known: Callable[[], Known]) -> None:
+        """Look whether a round is due, and note its changes on the jobs.
+
+        It is asked whenever nobody waits, so what it works with is made only where it is needed.
+        """
         now = self._clock.now()
         if self._last is not None and now - self._last < self._period:
             return
-        running = [found for job in self._view.jobs() if (found := self._running(job, known, now))]
+        elastic = [job for job in self._view.jobs() if _is_elastic(job)]
+        if not elastic:
+            return
+        profile_of = known()
+        running = [found for job in elastic if (found := self._running(job, profile_of, now))]
         if not any(_could_change(one) for one in running):
             return
         self._last = now
         tree = tree_of(self._view.queues())
         ledger = ledger_of(tree, holdings(self._view, NOWHERE, now))
-        cluster = Cluster(snapshot, self._hardware, ledger)
+        cluster = Cluster(snapshot(), self._hardware, ledger)
         # In a thread, like the cycle's decisions: the lease does not wait for a programme.
         for change in await asyncio.to_thread(changes, running, cluster, now, Policy()):
             await self._note(change, now)
@@ -72,17 +91,12 @@ class ElasticRounds:
             return
         verb = "grows" if change.workers > child.workers else "shrinks"
         why = f"{verb} from {child.workers} to {change.workers} workers: more is learnt so in all"
-        try:
-            await self._writer.resize(job, Resize(change.workers, why, now, change.places))
-        except ClusterError as error:
-            logger.info("%s: not resized, again later: %s", job.key, error)
-            return
-        logger.info("%s: %s", job.key, why)
-        self._telemetry.resized(verb)
+        note = Resize(change.workers, why, now, change.places)
+        await tell(job, note, self._writer, self._telemetry)
 
     def _running(self, job: JobRecord, known: Known, now: datetime) -> Running | None:
         spec = job.spec
-        if spec is None or spec.trainer.min_workers is None or not _steady(job, spec):
+        if spec is None or not _steady(job, spec):
             return None
         child = self._view.child(job.uid)
         workers = [w for w in self._view.workers(job.uid) if w.live]
@@ -94,6 +108,10 @@ class ElasticRounds:
             return None
         since = max(worker.started for worker in there if worker.started is not None)
         return Running(whole_gang(job, spec, known(job)), holding, since, _restart_s(there))
+
+
+def _is_elastic(job: JobRecord) -> bool:
+    return job.spec is not None and job.spec.trainer.min_workers is not None
 
 
 def _steady(job: JobRecord, spec: TrainingJobSpec) -> bool:
