@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from devcluster.hardware import FAKE_TAINT, FAKE_TYPE
-from tests.e2e.test_speed import fake_nodes
+from tests.support.fake_nodes import fake_nodes
 from tests.support.stage import Json, Stage, shell_job
 
 pytestmark = pytest.mark.e2e
@@ -72,15 +72,12 @@ def nodes() -> list[Json]:
 @pytest.fixture
 def parts(stage: Stage) -> Iterator[Stage]:
     """The nodes, beside one of eight whole H100s, and what they cost."""
-    stage.kubectl.out("apply", "-f", "-", stdin=json.dumps(pool()))
-    fake_nodes(1)
-    text = "\n---\n".join(json.dumps(document) for document in nodes())
-    stage.kubectl.out("create", "-f", "-", stdin=text)
-    ready = ("wait", "node", "-l", f"type={FAKE_TYPE}", "--for=condition=Ready", "--timeout=50s")
-    stage.kubectl.out(*ready)
-    yield stage
-    fake_nodes(0)
-    stage.kubectl.run("delete", "computepools.quartermaster.dev", POOL, "--wait=false")
+    with fake_nodes(stage, 1, pool()):
+        text = "\n---\n".join(json.dumps(document) for document in nodes())
+        stage.kubectl.out("create", "-f", "-", stdin=text)
+        ready = ("wait", "node", "-l", f"type={FAKE_TYPE}", "--for=condition=Ready")
+        stage.kubectl.out(*ready, "--timeout=50s")
+        yield stage
 
 
 def job(name: str, workers: int = 2, **per_worker: object) -> Json:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.test_queues import KIND as QUEUES
 from tests.e2e.test_queues import condition
-from tests.e2e.test_speed import fake_nodes
+from tests.support.fake_nodes import fake_nodes
 from tests.support.kubectl import Kubectl
 from tests.support.stage import KIND, Json, Stage, shell_job
 
@@ -39,12 +39,8 @@ def full(stage: Stage) -> Iterator[Stage]:
             "prices": [{"usdPerGpuHour": "1"}],
         },
     }
-    stage.kubectl.out("apply", "-f", "-", stdin=json.dumps(pool))
-    fake_nodes(NODES)
-    yield stage
-    stage.kubectl.run("-n", stage.namespace, "delete", KIND, "--all", "--timeout=60s")
-    fake_nodes(0)
-    stage.kubectl.run("delete", "computepools.quartermaster.dev", POOL, "--wait=false")
+    with fake_nodes(stage, NODES, pool):
+        yield stage
 
 
 def job(name: str, *, workers: int = 1, gpus: int = PART, queue: str = "", **spec: object) -> Json:

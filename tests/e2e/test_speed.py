@@ -4,15 +4,12 @@ The nodes are kwok's: they have no GPUs, and nothing runs on them. What is teste
 operator decides from the objects that a real cluster would show it, and what it says of that.
 """
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.support.kubectl import ROOT
+from tests.support.fake_nodes import fake_nodes
 from tests.support.stage import Json, Stage, shell_job
 
 pytestmark = pytest.mark.e2e
@@ -39,20 +36,11 @@ def pool() -> Json:
     }
 
 
-def fake_nodes(count: int) -> None:
-    command = [sys.executable, "-m", "devcluster", "nodes", str(count)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.fixture
 def mixed(stage: Stage) -> Iterator[Stage]:
     """One fake node of each kind, eight GPUs on each, and what they cost."""
-    stage.kubectl.out("apply", "-f", "-", stdin=json.dumps(pool()))
-    fake_nodes(4)
-    yield stage
-    fake_nodes(0)
-    stage.kubectl.run("delete", "computepools.quartermaster.dev", POOL, "--wait=false")
+    with fake_nodes(stage, 4, pool()):
+        yield stage
 
 
 def job(name: str, batch_size: int, **costs: Any) -> Json:
