@@ -10,11 +10,13 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from quartermaster.decide.cost import accrual, rates
-from quartermaster.decide.cost.accrual import NEWS_LAG, Account, Segment
+from quartermaster.decide.cost.accrual import NEWS_LAG, Account
 from quartermaster.domain.cluster import Node, PriceRow
+from quartermaster.domain.ledger import Entry, Kind, Machine, Owner, Part
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.reconcile import accounts
+from quartermaster.reconcile.accounts import Charging
 from quartermaster.units import usd
 from tests.support import make
 
@@ -27,61 +29,90 @@ def moment(microseconds: int) -> datetime:
     return make.T0 + timedelta(microseconds=microseconds)
 
 
-def segment(start: int, end: int | None, rate: Fraction | None) -> Segment:
-    return Segment("pod", moment(start), None if end is None else moment(end), rate)
+def entry(start: int, end: int, rate: Fraction | None, **more: Any) -> Entry:
+    began, ended = moment(start), moment(end)
+    known: dict[str, Any] = {
+        "id": "pod/0",
+        "owner": Owner(Kind.JOB),
+        "machine": Machine("node"),
+        "part": Part.USEFUL,
+        "gpus": Fraction(1),
+    }
+    return Entry(
+        began=began, ended=ended, charged=ended - began, usd_per_hour=rate, **(known | more)
+    )
 
 
 @law
 @given(RATES, st.lists(MICROSECONDS, min_size=3, max_size=3))
-def test_a_segment_costs_what_its_parts_cost(rate: Fraction, times: list[int]) -> None:
+def test_an_entry_costs_what_its_pieces_cost(rate: Fraction, times: list[int]) -> None:
     start, cut, end = sorted(times)
-    whole = accrual.charge(segment(start, end, rate), moment(end))
-    first = accrual.charge(segment(start, cut, rate), moment(end))
-    second = accrual.charge(segment(cut, end, rate), moment(end))
+    whole = accrual.amount(entry(start, end, rate))
+    first = accrual.amount(entry(start, cut, rate))
+    second = accrual.amount(entry(cut, end, rate))
     assert first is not None
     assert second is not None
     assert whole == first + second
 
 
+PARTS = st.sampled_from(Part)
+CAPACITY = st.sampled_from(["Spot", "OnDemand", ""])
+
+
 @law
-@given(st.lists(st.tuples(RATES, MICROSECONDS, MICROSECONDS), max_size=6), st.randoms())
+@given(
+    st.lists(st.tuples(RATES, RATES, MICROSECONDS, MICROSECONDS, PARTS, CAPACITY), max_size=6),
+    st.randoms(),
+)
 def test_the_order_in_which_pods_are_charged_does_not_matter(
-    pods: list[tuple[Fraction, int, int]], random: Random
+    pods: list[tuple[Fraction, Fraction, int, int, Part, str]], random: Random
 ) -> None:
-    segments = [segment(min(a, b), max(a, b), rate) for rate, a, b in pods]
+    entries = [
+        entry(
+            min(a, b),
+            max(a, b),
+            rate,
+            part=part,
+            machine=Machine("node", capacity_type=capacity),
+            on_demand_usd_per_hour=on_demand,
+        )
+        for rate, on_demand, a, b, part, capacity in pods
+    ]
     one, other = Account(), Account()
-    for it in segments:
-        one = accrual.closed(one, it)
-    for it in random.sample(segments, len(segments)):
-        other = accrual.closed(other, it)
+    for it in entries:
+        one = accrual.with_pod(one, [it])
+    for it in random.sample(entries, len(entries)):
+        other = accrual.with_pod(other, [it])
     assert one == other
     assert one.segments == len(pods)
+    assert sum(one.parts.values(), Fraction(0)) == one.accrued
 
 
 @law
 @given(RATES, MICROSECONDS, MICROSECONDS, MICROSECONDS)
-def test_an_open_segment_costs_more_as_time_goes_on(
+def test_an_open_pod_costs_more_as_time_goes_on(
     rate: Fraction, start: int, early: int, late: int
 ) -> None:
-    early, late = sorted((early, late))
-    bills = [
-        accrual.bill(Account(), [segment(start, None, rate)], moment(now)).total
-        for now in (early, late)
-    ]
+    start, early, late = sorted((start, early, late))
+    bills = [accrual.bill(Account(), [[entry(start, now, rate)]]).total for now in (early, late)]
     assert bills[0] is not None
     assert bills[1] is not None
     assert 0 <= bills[0] <= bills[1]
 
 
 @law
-@given(st.lists(st.one_of(st.none(), RATES), min_size=1, max_size=4), MICROSECONDS)
+@given(st.lists(st.one_of(st.none(), RATES), min_size=1, max_size=4), st.integers(0, 10**12))
 def test_an_unknown_price_makes_the_bill_unknown_and_is_never_zero(
     prices: list[Fraction | None], now: int
 ) -> None:
-    bill = accrual.bill(Account(), [segment(0, None, rate) for rate in prices], moment(now))
+    pods = [
+        make.worker(index, bound=make.T0, node="a", usd_per_hour=rate, phase=Phase.RUNNING)
+        for index, rate in enumerate(prices)
+    ]
+    cost = accounts.close(None, None, pods, Charging(moment(now))).cost
     known = None not in prices
-    assert (bill.total is not None) == known
-    assert (bill.rate_per_hour is not None) == known
+    assert (cost.total is not None) == known
+    assert (cost.rate_per_hour is not None) == known
 
 
 class History:
@@ -130,7 +161,7 @@ def test_a_bill_never_falls_and_ends_at_what_the_pods_times_come_to(seed: int) -
     for _ in range(30):
         now += timedelta(seconds=random.random() * 12)
         pods = [pod for pod in history.known(now) if pod.uid not in released]
-        books = accounts.close(cost, goodput, pods, now=now, source="", suspended=False)
+        books = accounts.close(cost, goodput, pods, Charging(now))
         cost, goodput = books.cost, books.goodput
         assert cost.total is not None
         note(f"{now}: {cost.total}")
@@ -140,7 +171,7 @@ def test_a_bill_never_falls_and_ends_at_what_the_pods_times_come_to(seed: int) -
         released |= {pod.uid for pod in books.to_release if random.random() < 0.5}
     now = make.after(10_000)
     pods = [pod for pod in history.known(now) if pod.uid not in released]
-    books = accounts.close(cost, goodput, pods, now=now, source="", suspended=False)
+    books = accounts.close(cost, goodput, pods, Charging(now))
     exact = sum(
         (
             (pod.usd_per_hour or 0)
@@ -203,7 +234,7 @@ def test_a_job_over_many_unequal_nodes_keeps_its_books_short() -> None:
                 usd_per_hour=rate,
             )
         )
-    books = accounts.close(None, None, pods, now=make.after(500), source="", suspended=False)
+    books = accounts.close(None, None, pods, Charging(make.after(500)))
     assert len(books.cost.accrued) <= 256
 
 
@@ -219,13 +250,13 @@ def test_the_largest_gang_with_former_pods_is_charged_in_two_passes() -> None:
         )
         for index in range(1030)
     ]
-    first = accounts.close(None, None, pods, now=make.after(4000), source="", suspended=False)
+    first = accounts.close(None, None, pods, Charging(make.after(4000)))
     assert first.cost.total == "1030.0000"
     assert len(first.to_release) == len(first.cost.closing) == 1024
     gone = {worker.uid for worker in first.to_release}
     rest = [pod for pod in pods if pod.uid not in gone]
     later = make.after(4001)
-    second = accounts.close(first.cost, first.goodput, rest, now=later, source="", suspended=False)
+    second = accounts.close(first.cost, first.goodput, rest, Charging(later))
     assert (second.cost.segments, second.cost.total) == (1030, "1030.0000")
 
 

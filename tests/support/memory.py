@@ -17,6 +17,7 @@ from quartermaster.api.training_job_status import TrainingJobStatus
 from quartermaster.decide.profile.counters import mean
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision
+from quartermaster.domain.ledger import Held
 from quartermaster.domain.measurement import DeviceCounters
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Queue, Resize, Stopped
@@ -345,14 +346,24 @@ class MemoryCluster:
             self.delete(job.uid)
 
     async def place(
-        self, worker: Worker, assignment: Assignment, workers: int | None = None
+        self,
+        worker: Worker,
+        assignment: Assignment,
+        workers: int | None = None,
+        holds: Held | None = None,
     ) -> None:
         with self._effect(f"place {worker.key.name} on {assignment.node}"):
             pod = self.pods.get(worker.uid)
             if pod is None or meta.PLACEMENT_GATE not in pod.gates:
                 raise ClusterError("422 Invalid: the patch's test failed")
             self.sizes[worker.uid] = workers
-            self.change(pod, gates=(), node=assignment.node, usd_per_hour=assignment.usd_per_hour)
+            self.change(
+                pod,
+                gates=(),
+                node=assignment.node,
+                usd_per_hour=assignment.usd_per_hour,
+                held=holds,
+            )
 
     async def delete_worker(self, worker: Worker) -> None:
         with self._effect(f"delete pod {worker.uid}"):

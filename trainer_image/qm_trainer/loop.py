@@ -175,7 +175,9 @@ def step(session: Session, share: Share) -> Pulse | None:
     consumed = session.cursor.consumed + share.total
     session.cursor = replace(session.cursor, step=done + 1, consumed=consumed)
     session.pace.count(share.total)
-    session.stepped = True
+    if not session.stepped:
+        session.stepped = True
+        session.out.reporter.stepping()
     return session.heart.beat(done + 1, share, world)
 
 

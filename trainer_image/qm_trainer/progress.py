@@ -43,6 +43,7 @@ _EMPTY: dict[str, Any] = {
     "samplesPerSecond": None,
     "stepSeconds": None,
     "secondsRemaining": None,
+    "steppingSeconds": None,
     "metrics": {},
     "checkpoint": None,
     "model": None,
@@ -167,17 +168,28 @@ def _clean(value: Any, limit: int = METRICS_LIMIT) -> Any:
 class Reporter:
     """Holds the state of the run as the contract writes it, and tells it if there is a listener."""
 
-    def __init__(self, client: Client | None) -> None:
+    def __init__(self, client: Client | None, clock: Callable[[], float] = monotonic) -> None:
         self._client = client
+        self._clock = clock
         self._state = dict(_EMPTY)
+        self._first: float | None = None
 
     @property
     def last(self) -> Mapping[str, Any]:
         """The newest report."""
         return dict(self._state)
 
+    def stepping(self) -> None:
+        """The first step of this life is done, or begun: what comes before it is starting."""
+        if self._first is None:
+            self._first = self._clock()
+
     def report(self, **fields: Any) -> None:
         """Take over the named fields; returns at once."""
+        if fields.get("state", "Starting") != "Starting":
+            self.stepping()
+        if self._first is not None:
+            self._state["steppingSeconds"] = round(self._clock() - self._first, 3)
         limits = {"profile": PROFILE_LIMIT}
         self._state |= {
             _NAMES[name]: _clean(value, limits.get(name, METRICS_LIMIT))

@@ -11,7 +11,8 @@ from quartermaster.domain.cluster import Node, Taint
 from quartermaster.domain.resources import NOTHING, GpuResource, Resources, amounts
 from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
 from quartermaster.domain.workload import NamespacedName
-from quartermaster.manifests.worker import CONTAINER, rate_from_text
+from quartermaster.manifests.held import held_from_text, prices_from_text, rate_from_text
+from quartermaster.manifests.worker import CONTAINER
 from quartermaster.units import byte_count, millicores
 
 Document = Mapping[str, Any]
@@ -194,6 +195,8 @@ def _worker(document: Document, place: str | None) -> Worker:
         unschedulable=str(scheduled.get("message", "")) if refused else "",
         unschedulable_since=time(scheduled.get("lastTransitionTime")) if refused else None,
         usd_per_hour=rate_from_text(annotations.get(meta.PRICE_ANNOTATION, "")),
+        repriced=prices_from_text(annotations.get(meta.REPRICED_ANNOTATION, "[]")),
+        held=held_from_text(annotations.get(meta.HELD_ANNOTATION, "")),
         job_name=labels.get(meta.JOB_LABEL, ""),
         accounted=meta.POD_FINALIZER in (metadata.get("finalizers") or ()),
     )

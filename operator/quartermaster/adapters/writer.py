@@ -18,6 +18,7 @@ from quartermaster.adapters.view import ClusterView
 from quartermaster.api import compute_pool, compute_queue, meta, training_job
 from quartermaster.api.record import JobRecord, resize_text, stopped_text
 from quartermaster.domain.decision import Assignment
+from quartermaster.domain.ledger import Held
 from quartermaster.domain.queue import Resize, Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.domain.workload import NamespacedName
@@ -178,10 +179,14 @@ class ClusterWriter:
         await self._client.delete(job_path(job.key), body)
 
     async def place(
-        self, worker: Worker, assignment: Assignment, workers: int | None = None
+        self,
+        worker: Worker,
+        assignment: Assignment,
+        workers: int | None = None,
+        holds: Held | None = None,
     ) -> None:
         """Give a gated pod its node and, in an elastic gang, its size; take its gate away."""
-        body = placement_patch(worker, assignment, workers)
+        body = placement_patch(worker, assignment, workers, holds)
         self._view.pods.put(await self._client.patch(pod_path(worker.key), body, JSON_PATCH))
 
     async def delete_worker(self, worker: Worker) -> None:

@@ -78,6 +78,7 @@ KINDS = (
             Column("Accelerator", ".status.placement.accelerator"),
             Column("Capacity", ".status.placement.capacityType"),
             Column("Cost", ".status.cost.total"),
+            Column("Saved", ".status.cost.netSpotSavings"),
             AGE,
             Column("Bound", ".status.profile.bound", priority=WIDE),
             Column("Restarts", ".status.goodput.restarts", "integer", WIDE),

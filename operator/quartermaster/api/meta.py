@@ -26,6 +26,12 @@ POD_FINALIZER = f"{GROUP}/accounting"
 PRICE_ANNOTATION = f"{GROUP}/usd-per-hour"
 """On a pod: the price of its share of the node when it was placed [USD/h], or `unknown`."""
 
+HELD_ANNOTATION = f"{GROUP}/held"
+"""On a pod: of which machine it holds what, as it was when it was placed. In JSON."""
+
+REPRICED_ANNOTATION = f"{GROUP}/repriced"
+"""On a pod whose price has changed since: a JSON list of `[TIME, USD/h]`, the earliest first."""
+
 PREEMPTED_ANNOTATION = f"{GROUP}/preempted"
 """On a TrainingJob that is stopped for another one, until that one has its places: who, why, when.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from quartermaster.api.base import ApiModel, ByteQuantity, Decimal9, MapList, Money
+from quartermaster.api.base import ApiModel, ByteQuantity, Decimal9, MapList, Money, SignedMoney
 from quartermaster.domain.hardware import NumberFormat
 from quartermaster.domain.measurement import Busy, CounterSource, MemoryKind
 from quartermaster.domain.profile import Bound
@@ -119,6 +119,29 @@ class PlacementStatus(ApiModel):
     """What was weighed and not chosen."""
 
 
+ExactAmount = Annotated[str, Field(max_length=256)]
+"""An undivided amount [USD], a fraction `n/d`."""
+
+
+class Exact(ApiModel):
+    """What the sums over closed segments are made of, undivided: the books, not for reading."""
+
+    parts: Annotated[dict[str, ExactAmount], Field(max_length=16)] = Field(default_factory=dict)
+    """By what the money went into [USD]; they add up to `accrued`."""
+    microseconds: Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(max_length=16)] = Field(
+        default_factory=dict
+    )
+    """Pod time by what it went into [us]."""
+    on_demand: ExactAmount = "0/1"
+    """What the same work would have cost on demand, undisturbed [USD]."""
+    not_comparable_microseconds: Annotated[int, Field(ge=0)] = 0
+    """Pod time of which nobody knows what it costs on demand [us]."""
+    spot_paid: ExactAmount = "0/1"
+    """Of `accrued`, on spot nodes [USD]."""
+    spot_on_demand: ExactAmount = "0/1"
+    """Of `onDemand`, on spot nodes [USD]."""
+
+
 class Cost(ApiModel):
     """What the job has cost: price times time from bind to release, over all its pods."""
 
@@ -126,16 +149,30 @@ class Cost(ApiModel):
     """So far, rounded to the cent's hundredth; unset while a price is unknown."""
     rate_per_hour: Money | None = None
     """What it costs an hour right now."""
+    forecast: Money | None = None
+    """What it will have cost at its end, at today's rate and pace; unset while that is unknown."""
+    parts: Annotated[dict[str, Money], Field(max_length=16)] = Field(default_factory=dict)
+    """What the money went into: Useful, Rework, Recovery, Checkpoint, GangWait, Idle, Other."""
+    lost_work: Money | None = None
+    """Rework and recovery: what interruptions cost."""
+    on_demand_equivalent: Money | None = None
+    """What the same work would have cost on demand, undisturbed; unset while that is unknown."""
+    net_spot_savings: SignedMoney | None = None
+    """What spot nodes saved, less what their interruptions cost: below zero where they did not pay.
+
+    Unset for a job that had none, and while a price is unknown."""
     currency: Annotated[str, Field(max_length=3)] = "USD"
     """ISO 4217 code."""
     price_source: Annotated[str, Field(max_length=256)] = "Unknown"
     """Where the prices come from; `Unknown` where a node has none."""
-    accrued: Annotated[str, Field(max_length=256)] = "0/1"
+    accrued: ExactAmount = "0/1"
     """The exact sum over closed segments, undivided [USD], a fraction `n/d`."""
     segments: Annotated[int, Field(ge=0)] = 0
     """Closed segments [count]."""
     unpriced_seconds: Annotated[int, Field(ge=0)] = 0
     """Time on nodes without a price, over all pods [s]."""
+    exact: Exact = Field(default_factory=Exact)
+    """What `accrued` is made of."""
     closing: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=1024)] = Field(
         default_factory=list
     )
@@ -143,7 +180,7 @@ class Cost(ApiModel):
 
 
 class Goodput(ApiModel):
-    """How often the run was disturbed."""
+    """How often the run was disturbed, and how much of its time counts."""
 
     restarts: Annotated[int, Field(ge=0)] = 0
     """Worker pods that ended without success and were started again [count]."""
@@ -151,6 +188,25 @@ class Goodput(ApiModel):
     """Worker pods that Kubernetes, a lost node or a preemption ended [count].
 
     Those that a preemption ended are not among the restarts."""
+    useful_seconds: Annotated[int, Field(ge=0)] = 0
+    """Time of steps that count, over all pods [s]."""
+    lost_seconds: Annotated[int, Field(ge=0)] = 0
+    """Time of steps that were lost and of starting again, over all pods [s]."""
+
+
+class StretchStatus(ApiModel):
+    """A time in which the whole gang ran together."""
+
+    together: datetime
+    """When the last of its members began."""
+    stepped: datetime | None = None
+    """When the run first told of a step."""
+    saved: datetime | None = None
+    """When the newest state that outlives it was saved."""
+    stalled_microseconds: Annotated[int, Field(ge=0)] = 0
+    """How long steps stood still for saves [us]."""
+    broken: datetime | None = None
+    """When the first member ended without success."""
 
 
 class CheckpointStatus(ApiModel):
@@ -285,7 +341,9 @@ class TrainingJobStatus(ApiModel):
     cost: Cost | None = None
     """What the job has cost."""
     goodput: Goodput | None = None
-    """How often the run was disturbed."""
+    """How often the run was disturbed, and how much of its time counts."""
+    stretches: Annotated[list[StretchStatus], Field(max_length=16)] = Field(default_factory=list)
+    """When the gang ran together, as far as pods that are still to be charged have seen it."""
     checkpoint: CheckpointStatus | None = None
     """The newest complete checkpoint."""
     result: Result | None = None

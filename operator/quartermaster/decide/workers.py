@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from quartermaster.decide.cost.accrual import Segment
 from quartermaster.domain.cluster import Node
 from quartermaster.domain.worker import Phase, Worker
 
@@ -12,18 +11,6 @@ OOM_KILLED = "OOMKilled"
 """The container runtime's word for it."""
 LOST_NODE_GRACE = timedelta(seconds=10)
 """Time past a deleted pod's grace in which a kubelet that is alive would have ended it."""
-
-
-def segment(worker: Worker) -> Segment | None:
-    """A worker's time on its node; None where it was never bound and so costs nothing."""
-    if worker.bound is None:
-        return None
-    return Segment(
-        pod_uid=worker.uid,
-        bound=worker.bound,
-        released=released(worker),
-        usd_per_hour=worker.usd_per_hour,
-    )
 
 
 def released(worker: Worker) -> datetime | None:

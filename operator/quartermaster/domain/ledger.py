@@ -52,7 +52,7 @@ class Owner:
 class Machine:
     """Where it was; what is unknown is empty."""
 
-    node: str
+    node: str = ""
     pool: str = ""
     accelerator: str = ""
     """GPU model; empty without GPUs."""
@@ -61,6 +61,18 @@ class Machine:
     zone: str = ""
     capacity_type: str = ""
     """Spot, OnDemand or Reserved, as on nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a pod holds, as it was when it was placed: its node may be gone when it is charged."""
+
+    machine: Machine = Machine()
+    gpus: Fraction = Fraction(0)
+    """[count]; parts of GPUs are fractions."""
+    on_demand_usd_per_hour: Fraction | None = None
+    """What the same would cost on demand [USD/h]; None where it is unknown."""
+    price_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

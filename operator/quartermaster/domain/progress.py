@@ -19,6 +19,8 @@ class Report:
     loss: float | None = None
     samples_per_second: float | None = None
     seconds_remaining: float | None = None
+    stepping_seconds: float | None = None
+    """Time since the first step of this life of the run, when this was told [s]."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     checkpoint_step: int | None = None
     checkpoint_time: datetime | None = None

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
+from quartermaster.domain.ledger import Held
 from quartermaster.domain.workload import NamespacedName
 
 
@@ -60,11 +61,20 @@ class Worker:
     """Why the scheduler has not bound it."""
     unschedulable_since: datetime | None = None
     usd_per_hour: Fraction | None = None
-    """Price of its share of the node; None where it is unknown."""
+    """Price of its share of the node when it was placed; None where it is unknown."""
+    repriced: tuple[tuple[datetime, Fraction | None], ...] = ()
+    """Later prices, each with the time from which it is in force, the earliest first."""
+    held: Held | None = None
+    """What it holds; None where nobody has noted it."""
     job_name: str = ""
     """The TrainingJob's name, in the pod's namespace."""
     accounted: bool = True
     """Whether its accounting finalizer is still on: it is charged before it goes."""
+
+    @property
+    def usd_per_hour_now(self) -> Fraction | None:
+        """The price in force of its share of the node [USD/h]; None where it is unknown."""
+        return self.repriced[-1][1] if self.repriced else self.usd_per_hour
 
     @property
     def over(self) -> bool:

@@ -1,6 +1,5 @@
 """A gang's objects: headless Service, Indexed Job, and the patch that gives a pod its place."""
 
-from fractions import Fraction
 from typing import Any
 
 from quartermaster.api import meta
@@ -8,10 +7,12 @@ from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.catalog import partitions
 from quartermaster.domain import failure
 from quartermaster.domain.decision import Assignment
+from quartermaster.domain.ledger import Held
 from quartermaster.domain.resources import GpuResource
 from quartermaster.domain.worker import Worker
 from quartermaster.domain.workload import NamespacedName
 from quartermaster.manifests import metadata, runtime, volume
+from quartermaster.manifests.held import held_text, rate_text
 
 CONTAINER = "trainer"
 USER_ID = 65532
@@ -193,11 +194,12 @@ def _volumes(spec: TrainingJobSpec, key: NamespacedName, uid: str) -> list[dict[
 
 
 def placement_patch(
-    worker: Worker, assignment: Assignment, workers: int | None = None
+    worker: Worker, assignment: Assignment, workers: int | None = None, holds: Held | None = None
 ) -> list[dict[str, Any]]:
     """The JSON patch that gives a gated pod its node, its price and its way past the gate.
 
-    `workers` is the size of an elastic gang [count], which its processes read.
+    `workers` is the size of an elastic gang [count], which its processes read; `holds` is what the
+    pod is charged for.
 
     The node is named by a field selector, as a DaemonSet does it: the scheduler then looks at one
     node instead of all. The tests make a patch that meets another pod of that name a refusal.
@@ -209,6 +211,8 @@ def placement_patch(
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
     price = rate_text(assignment.usd_per_hour)
     notes = {meta.PRICE_ANNOTATION: price}
+    if holds is not None:
+        notes[meta.HELD_ANNOTATION] = held_text(holds)
     if workers is not None:
         notes[meta.WORKERS_ANNOTATION] = str(workers)
     passes = [
@@ -232,16 +236,3 @@ def _toleration(key: str, value: str | None) -> dict[str, Any]:
     if value is None:
         return {"key": key, "operator": "Exists"}
     return {"key": key, "operator": "Equal", "value": value}
-
-
-def rate_text(rate: Fraction | None) -> str:
-    """A rate as it stands in an annotation: exact, `263/500`, or `unknown`."""
-    return "unknown" if rate is None else str(rate)
-
-
-def rate_from_text(text: str) -> Fraction | None:
-    """The rate that `rate_text` wrote; None where it is unknown or not a rate."""
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        return None

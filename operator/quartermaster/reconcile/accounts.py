@@ -1,38 +1,55 @@
 """A job's money: from worker pods and the last status to the next one. Each pod is charged once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 
-from quartermaster.api.training_job_status import Cost, Goodput
+from quartermaster.api.record import JobRecord
+from quartermaster.api.training_job_status import Cost, Exact, Goodput, StretchStatus
 from quartermaster.decide import workers as facts
-from quartermaster.decide.cost import accrual
-from quartermaster.decide.cost.accrual import Account
+from quartermaster.decide.cost import accrual, entries
+from quartermaster.decide.cost.accrual import NEWS_LAG, Account, Bill
+from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
+from quartermaster.domain.ledger import Entry, Kind, Owner, Part
+from quartermaster.domain.stretch import NO_TIME, Stretch
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.units import usd
 
 MAX_CLOSING = 1024
 """What `status.cost.closing` holds; a gang of that size with a few former pods may end at once."""
+NOBODY = Owner(Kind.JOB)
+_MICROSECOND = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Charging:
+    """What pods are charged by, beside what they show themselves."""
+
+    now: datetime
+    owner: Owner = NOBODY
+    stretches: tuple[Stretch, ...] = ()
+    """When the gang ran together."""
+    source: str = ""
+    """Where prices come from."""
+    suspended: bool = False
+    """Whether its workers were told to go: their ends are no restarts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What is to be reported, and which pods may go once it is written."""
+    """What is to be reported, what goes into the ledger, and which pods may go after that."""
 
     cost: Cost
     goodput: Goodput
     to_release: tuple[Worker, ...]
+    entries: tuple[Entry, ...] = ()
+    """What the pods held that are charged now."""
 
 
 def close(
-    cost: Cost | None,
-    goodput: Goodput | None,
-    workers: Sequence[Worker],
-    *,
-    now: datetime,
-    source: str,
-    suspended: bool,
+    cost: Cost | None, goodput: Goodput | None, workers: Sequence[Worker], by: Charging
 ) -> Books:
     """Charge the workers that are over, and bill the rest as of now.
 
@@ -41,37 +58,114 @@ def close(
     neither loses the pod's time nor charges it twice.
     """
     cost, goodput = cost or Cost(), goodput or Goodput()
-    account = Account(Fraction(cost.accrued), cost.segments, cost.unpriced_seconds)
+    account = _account(cost)
     over = [worker for worker in workers if worker.settled and worker.accounted]
     charged = [worker for worker in over if worker.uid in cost.closing]
     uncharged = [worker for worker in over if worker.uid not in cost.closing]
     fresh = uncharged[: MAX_CLOSING - len(charged)]
     later = uncharged[len(fresh) :]
+    recorded: list[Entry] = []
     for worker in fresh:
-        segment = facts.segment(worker)
-        if segment is not None:
-            account = accrual.closed(account, segment)
+        held = entries.of_worker(worker, by.owner, _end(worker, by.now), by.stretches)
+        if worker.bound is not None:
+            account = accrual.with_pod(account, held)
+        recorded += held
     running = [worker for worker in workers if not worker.settled]
-    segments = [s for w in (*running, *later) if (s := facts.segment(w)) is not None]
-    bill = accrual.bill(account, segments, now)
-    ended_badly = [w for w in fresh if w.phase is Phase.FAILED and not suspended]
+    bill = accrual.bill(
+        account,
+        [
+            entries.of_worker(worker, by.owner, _end(worker, by.now - NEWS_LAG), by.stretches)
+            for worker in (*running, *later)
+        ],
+    )
+    rate = accrual.rate(worker for worker in running if worker.bound is not None)
+    ended_badly = [w for w in fresh if w.phase is Phase.FAILED and not by.suspended]
     disturbed = [w for w in ended_badly if w.disrupted or w.deleting]
+    closing = sorted(worker.uid for worker in (*charged, *fresh))
+    times = bill.account.times
     return Books(
-        cost=Cost(
-            total=None if bill.total is None else usd(bill.total),
-            rate_per_hour=None if bill.rate_per_hour is None else usd(bill.rate_per_hour),
-            price_source=source or cost.price_source,
-            accrued=f"{account.accrued.numerator}/{account.accrued.denominator}",
-            segments=account.segments,
-            unpriced_seconds=account.unpriced_seconds,
-            closing=sorted(worker.uid for worker in (*charged, *fresh)),
-        ),
+        cost=_cost(account, bill, rate, closing, by.source or cost.price_source),
         goodput=Goodput(
             restarts=goodput.restarts + len(ended_badly),
             interruptions=goodput.interruptions + len(disturbed),
+            useful_seconds=_seconds(times.get(Part.USEFUL, NO_TIME)),
+            lost_seconds=_seconds(
+                sum((times.get(part, NO_TIME) for part in NOT_NEEDED_ON_DEMAND), NO_TIME)
+            ),
         ),
         to_release=(*charged, *fresh),
+        entries=tuple(recorded),
     )
+
+
+def _end(worker: Worker, otherwise: datetime) -> datetime:
+    """When its node was free of it, or else as of when it is billed."""
+    return facts.released(worker) or otherwise
+
+
+def _account(cost: Cost) -> Account:
+    """The books that a status holds; what an earlier version did not divide counts as other."""
+    accrued = Fraction(cost.accrued)
+    parts = {Part(name): Fraction(text) for name, text in cost.exact.parts.items()}
+    undivided = accrued - sum(parts.values(), Fraction(0))
+    if undivided:
+        parts[Part.OTHER] = parts.get(Part.OTHER, Fraction(0)) + undivided
+    times = {Part(name): us * _MICROSECOND for name, us in cost.exact.microseconds.items()}
+    return Account(
+        accrued=accrued,
+        segments=cost.segments,
+        unpriced=timedelta(seconds=cost.unpriced_seconds),
+        parts=parts,
+        times=times,
+        on_demand=Fraction(cost.exact.on_demand),
+        not_comparable=cost.exact.not_comparable_microseconds * _MICROSECOND,
+        spot_paid=Fraction(cost.exact.spot_paid),
+        spot_on_demand=Fraction(cost.exact.spot_on_demand),
+    )
+
+
+def _cost(
+    closed: Account, bill: Bill, rate: Fraction | None, closing: list[str], source: str
+) -> Cost:
+    # A pod of unknown price that has only just begun is unknown, and not for nothing.
+    known = bill.total is not None and rate is not None
+    parts = bill.account.parts if known else {}
+    return Cost(
+        total=_money(bill.total) if known else None,
+        rate_per_hour=_money(rate),
+        parts={part: usd(parts[part]) for part in Part if parts.get(part)},
+        lost_work=_money(bill.lost),
+        on_demand_equivalent=_money(bill.on_demand),
+        net_spot_savings=_money(bill.saved),
+        price_source=source,
+        accrued=_text(closed.accrued),
+        segments=closed.segments,
+        # Rounded up: what is unknown for half a second stays unknown.
+        unpriced_seconds=-(-closed.unpriced // _SECOND),
+        exact=Exact(
+            parts={part: _text(closed.parts[part]) for part in Part if closed.parts.get(part)},
+            microseconds={
+                part: closed.times[part] // _MICROSECOND for part in Part if part in closed.times
+            },
+            on_demand=_text(closed.on_demand),
+            not_comparable_microseconds=closed.not_comparable // _MICROSECOND,
+            spot_paid=_text(closed.spot_paid),
+            spot_on_demand=_text(closed.spot_on_demand),
+        ),
+        closing=closing,
+    )
+
+
+def _money(amount: Fraction | None) -> str | None:
+    return None if amount is None else usd(amount)
+
+
+def _text(amount: Fraction) -> str:
+    return f"{amount.numerator}/{amount.denominator}"
+
+
+def _seconds(time: timedelta) -> int:
+    return time // _SECOND
 
 
 def with_interruptions(books: Books, before: Cost | None, workers: Sequence[Worker]) -> Books:
@@ -86,5 +180,38 @@ def with_interruptions(books: Books, before: Cost | None, workers: Sequence[Work
     failed = {worker.uid for worker in workers if worker.phase is Phase.FAILED}
     more = sum(1 for w in books.to_release if w.uid in failed - known)
     goodput = books.goodput
-    told = Goodput(restarts=goodput.restarts, interruptions=goodput.interruptions + more)
+    told = goodput.model_copy(update={"interruptions": goodput.interruptions + more})
     return replace(books, goodput=told)
+
+
+def owner(job: JobRecord) -> Owner:
+    """Who pays for a job's pods."""
+    return Owner(Kind.JOB, job.key.namespace, job.key.name, job.uid, job.queue or "")
+
+
+def stretches_of(told: Iterable[StretchStatus]) -> tuple[Stretch, ...]:
+    """The times together as a status holds them."""
+    return tuple(
+        Stretch(
+            together=it.together,
+            stepped=it.stepped,
+            saved=it.saved,
+            stalled=it.stalled_microseconds * _MICROSECOND,
+            broken=it.broken,
+        )
+        for it in told
+    )
+
+
+def stretches_text(stretches: Iterable[Stretch]) -> list[StretchStatus]:
+    """The times together as a status holds them."""
+    return [
+        StretchStatus(
+            together=it.together,
+            stepped=it.stepped,
+            saved=it.saved,
+            stalled_microseconds=it.stalled // _MICROSECOND,
+            broken=it.broken,
+        )
+        for it in stretches
+    ]

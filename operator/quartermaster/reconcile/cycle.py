@@ -18,11 +18,12 @@ from typing import Protocol
 from quartermaster.api import meta
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import Profile
+from quartermaster.decide.cost.held import held
 from quartermaster.decide.fleet import Estate
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue.admit import admit
 from quartermaster.decide.queue.scene import Scene, Verdict
-from quartermaster.domain.cluster import Snapshot
+from quartermaster.domain.cluster import NO_POOL, Snapshot
 from quartermaster.domain.decision import Assignment, Decision, Placed, Refusal, Waiting
 from quartermaster.domain.queue import Resize, Stopped
 from quartermaster.domain.resources import Resources
@@ -279,14 +280,19 @@ class PlacementCycle:
             if worker.live and meta.PLACEMENT_GATE in worker.gates
         }
 
+        pools = {pool.name: pool for pool in self._view.pools()}
+
         async def give(assignment: Assignment) -> None:
             worker = workers.get(assignment.index)
             if worker is None or worker.uid in self._promises:
                 return
             self._promises[worker.uid] = Promise(assignment.node, gang.per_worker)
+            node = self._view.node(assignment.node)
+            pool = pools.get(assignment.pool, NO_POOL)
+            holds = None if node is None else held(node, pool, gang.per_worker)
             try:
                 async with limit:
-                    await self._writer.place(worker, assignment, size)
+                    await self._writer.place(worker, assignment, size, holds)
             except ClusterError as error:
                 self._promises.pop(worker.uid, None)
                 logger.info("%s: worker %d not placed, again: %s", gang.key, worker.index, error)

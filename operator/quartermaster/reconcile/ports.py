@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from quartermaster.api.record import JobRecord
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision
+from quartermaster.domain.ledger import Held
 from quartermaster.domain.measurement import DeviceCounters
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Queue, Resize, Stopped
@@ -120,9 +121,16 @@ class Writer(Protocol):
         ...
 
     async def place(
-        self, worker: Worker, assignment: Assignment, workers: int | None = None
+        self,
+        worker: Worker,
+        assignment: Assignment,
+        workers: int | None = None,
+        holds: Held | None = None,
     ) -> None:
-        """Give a gated pod its node and, in an elastic gang, its size; take its gate away."""
+        """Give a gated pod its node and, in an elastic gang, its size; take its gate away.
+
+        What it holds is noted on it: that is what it is charged for.
+        """
         ...
 
     async def delete_worker(self, worker: Worker) -> None:

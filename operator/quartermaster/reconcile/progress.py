@@ -55,6 +55,7 @@ def read_report(body: object, received: datetime) -> Report | None:
         loss=_real(body.get("loss")),
         samples_per_second=_positive(body.get("samplesPerSecond")),
         seconds_remaining=_positive(body.get("secondsRemaining")),
+        stepping_seconds=_positive(body.get("steppingSeconds")),
         metrics={plain(k): v for k, raw in numbers if (v := _real(raw)) is not None},
         checkpoint_step=_count(point.get("step")),
         checkpoint_time=_time(point.get("time")),

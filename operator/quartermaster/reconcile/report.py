@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 from math import isfinite
 
 from quartermaster.api.meta import ConditionType
@@ -28,12 +29,13 @@ from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
 from quartermaster.domain.measurement import DeviceCounters
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Stopped
+from quartermaster.domain.stretch import Stretch
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.manifests.volume import Location
-from quartermaster.reconcile.accounts import Books
+from quartermaster.reconcile.accounts import Books, stretches_text
 from quartermaster.reconcile.blame import Verdict
 from quartermaster.reconcile.profile import device, measured
-from quartermaster.units import duration
+from quartermaster.units import duration, usd
 
 MAX_NODES = 16
 EMPTY = Snapshot()
@@ -48,12 +50,16 @@ class Facts:
     spec: TrainingJobSpec
     location: Location
     now: datetime
+    wanted: int
+    """Workers of the gang [count]: of an elastic one, as many as it has at present."""
     child: ChildJob | None = None
     workers: Sequence[Worker] = ()
     decision: Decision | None = None
     cluster: Snapshot = EMPTY
     """The nodes that the workers are on, and the pools."""
     progress: Report | None = None
+    stretches: tuple[Stretch, ...] = ()
+    """When the gang ran together."""
     fingerprint: str = ""
     """Of what determines a step."""
     known: Profile | None = None
@@ -62,13 +68,6 @@ class Facts:
     """Of the workers' GPUs, as an exporter tells them."""
     stalled: Verdict | None = None
     failed: Verdict | None = None
-
-    @property
-    def wanted(self) -> int:
-        """Workers of the gang [count]: of an elastic one, as many as it has at present."""
-        if self.spec.trainer.min_workers is None or self.child is None:
-            return self.spec.trainer.workers
-        return self.child.workers
 
 
 def status(it: Facts, books: Books) -> TrainingJobStatus:
@@ -92,8 +91,9 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
         progress=_progress(it, complete=complete, over=over),
         profile=profile,
         placement=placement,
-        cost=books.cost,
+        cost=books.cost.model_copy(update={"forecast": _forecast(it, books, over=over)}),
         goodput=books.goodput,
+        stretches=stretches_text(it.stretches),
         checkpoint=_checkpoint(it),
         result=_result(it, start, ended) if complete else old.result,
     )
@@ -372,6 +372,17 @@ def _result(it: Facts, start: datetime | None, ended: datetime) -> Result:
     uri = f"{it.location.uri}/{model}" if model else (old.model_uri if old else it.location.uri)
     took = int((ended - start).total_seconds()) if start is not None else 0
     return Result(model_uri=uri, duration_seconds=max(0, took))
+
+
+def _forecast(it: Facts, books: Books, *, over: bool) -> str | None:
+    """What it will have cost at its end, if it goes on at this rate and pace."""
+    total, rate = books.cost.total, books.cost.rate_per_hour
+    if over or total is None:
+        return total
+    left = it.progress.seconds_remaining if it.progress is not None else None
+    if rate is None or left is None:
+        return None
+    return usd(Fraction(total) + Fraction(rate) * Fraction(round(left)) / 3600)
 
 
 def price_source(cluster: Snapshot) -> str:

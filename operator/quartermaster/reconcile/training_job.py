@@ -14,6 +14,7 @@ from quartermaster.api.training_job_status import (
     TrainingJobStatus,
 )
 from quartermaster.decide import workers as facts
+from quartermaster.decide.cost.together import Gang, follow
 from quartermaster.domain.cluster import Node, Snapshot
 from quartermaster.domain.decision import Decision, Refusal
 from quartermaster.domain.worker import Phase, Worker
@@ -21,8 +22,9 @@ from quartermaster.errors import ConflictError
 from quartermaster.manifests import volume
 from quartermaster.manifests import worker as manifests
 from quartermaster.reconcile import accounts, blame, report
-from quartermaster.reconcile.accounts import Books
+from quartermaster.reconcile.accounts import Books, Charging
 from quartermaster.reconcile.blame import Verdict
+from quartermaster.reconcile.demand import size_of
 from quartermaster.reconcile.elastic import sizes
 from quartermaster.reconcile.ports import (
     Clock,
@@ -151,10 +153,16 @@ class TrainingJobReconciler:
         closing = job.status.cost.closing if job.status.cost else []
         if all(worker.uid in closing or worker.bound is None for worker in late):
             return
-        now, suspended = self._world.clock.now(), job.spec is not None and job.spec.suspend
-        cost, goodput = job.status.cost, job.status.goodput
-        books = accounts.close(cost, goodput, late, now=now, source="", suspended=suspended)
-        changes = {"cost": books.cost, "goodput": books.goodput}
+        now = self._world.clock.now()
+        by = Charging(
+            now,
+            accounts.owner(job),
+            accounts.stretches_of(job.status.stretches),
+            suspended=job.spec is not None and job.spec.suspend,
+        )
+        books = accounts.close(job.status.cost, job.status.goodput, late, by)
+        cost = books.cost.model_copy(update={"forecast": books.cost.total})
+        changes = {"cost": cost, "goodput": books.goodput}
         await self._write(job, job.status.model_copy(update=changes), now)
 
     async def _refuse(self, job: JobRecord) -> None:
@@ -274,16 +282,21 @@ class TrainingJobReconciler:
             failed = blame.hopeless(workers)
         progress = self._world.reports.last(job.uid) or last_words(workers, now)
         own = measured.mark(spec, self._world.settings.trainer_image)
+        size = size_of(job, self._world.view)
         return report.Facts(
             job=job,
             spec=spec,
             location=volume.location(spec, job.key, job.uid),
             now=now,
+            wanted=size,
             child=child,
             workers=workers,
             decision=self._world.decisions.get(job.uid),
             cluster=Snapshot(tuple(nodes.values()), self._world.view.pools()),
             progress=progress,
+            stretches=follow(
+                accounts.stretches_of(job.status.stretches), Gang(size, workers, progress)
+            ),
             counters=self._world.counters.of(w.key for w in workers if w.phase is Phase.RUNNING),
             fingerprint=own,
             known=None
@@ -315,14 +328,14 @@ class TrainingJobReconciler:
     def _account(self, found: report.Facts) -> Books:
         moved = found.job.stopped is not None or found.job.resize is not None
         preempted = moved and not found.spec.suspend
-        books = accounts.close(
-            found.job.status.cost,
-            found.job.status.goodput,
-            found.workers,
+        by = Charging(
             now=found.now,
+            owner=accounts.owner(found.job),
+            stretches=found.stretches,
             source=report.price_source(found.cluster),
             suspended=found.spec.suspend or preempted,
         )
+        books = accounts.close(found.job.status.cost, found.job.status.goodput, found.workers, by)
         if preempted:
             return accounts.with_interruptions(books, found.job.status.cost, found.workers)
         return books

@@ -74,7 +74,9 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def test_a_report_arrives_whole_with_its_token(operator: Operator, token: Path) -> None:
-    reporter = Reporter(Client(operator.url, token, period_s=0.05))
+    clock = iter([100.0, 107.5])
+    reporter = Reporter(Client(operator.url, token, period_s=0.05), lambda: next(clock))
+    reporter.stepping()
     reporter.report(state="Training", step=3, total_steps=10, loss=0.5, metrics={"accuracy": 0.9})
     reporter.close()
     assert operator.tokens == ["Bearer first"]
@@ -88,6 +90,7 @@ def test_a_report_arrives_whole_with_its_token(operator: Operator, token: Path) 
         "samplesPerSecond": None,
         "stepSeconds": None,
         "secondsRemaining": None,
+        "steppingSeconds": 7.5,
         "metrics": {"accuracy": 0.9},
         "checkpoint": None,
         "model": None,

@@ -1,94 +1,163 @@
-"""What a job has cost: the sum of rate times time over its segments.
+"""What a job has cost: the sum of rate times time over what its pods held.
 
-A segment is one pod on one node at one price, from bind to release. Rate times time is kept as an
-exact fraction and divided only to be shown: rounding each part would make the parts disagree with
-the whole.
+Rate times time is kept as an exact fraction and divided only to be shown: rounding each piece would
+make the pieces disagree with the whole.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from fractions import Fraction
+
+from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
+from quartermaster.domain.cluster import Capacity
+from quartermaster.domain.ledger import Entry, Part
+from quartermaster.domain.stretch import NO_TIME
+from quartermaster.domain.worker import Worker
 
 NEWS_LAG = timedelta(seconds=3)
 """A pod's end is known this long after it: billing what runs only up to then keeps a bill from
 falling when the end turns out to lie in the past."""
+NOTHING = Fraction(0)
 _MICROSECOND = timedelta(microseconds=1)
 _MICROSECONDS_PER_HOUR = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """One pod's time on one node."""
-
-    pod_uid: str
-    bound: datetime
-    released: datetime | None
-    """None while it runs."""
-    usd_per_hour: Fraction | None
-    """None where the price is unknown."""
-
-
-@dataclass(frozen=True, slots=True)
 class Account:
-    """What a job's closed segments add up to."""
+    """What a job's pods that are over add up to."""
 
-    accrued: Fraction = Fraction(0)
-    """[USD], exact"""
+    accrued: Fraction = NOTHING
+    """[USD], exact; the sum of the parts"""
     segments: int = 0
-    """Closed segments [count]."""
-    unpriced_seconds: int = 0
-    """Pod time without a price [s]."""
+    """Pods that were charged [count]."""
+    unpriced: timedelta = NO_TIME
+    """Pod time without a price."""
+    parts: Mapping[Part, Fraction] = field(default_factory=dict)
+    """[USD] by what it went into, exact"""
+    times: Mapping[Part, timedelta] = field(default_factory=dict)
+    """Pod time by what it went into."""
+    on_demand: Fraction = NOTHING
+    """What the same work would have cost on demand, undisturbed [USD], exact."""
+    not_comparable: timedelta = NO_TIME
+    """Pod time of which nobody knows what it costs on demand."""
+    spot_paid: Fraction = NOTHING
+    """Of `accrued`, on spot nodes [USD], exact."""
+    spot_on_demand: Fraction = NOTHING
+    """Of `on_demand`, on spot nodes [USD], exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a job has cost at one moment."""
+    """What a job has cost at one moment; None where a price that an amount needs is unknown."""
 
-    total: Fraction | None
-    """[USD]; None while any of its time has no price."""
-    rate_per_hour: Fraction | None
-    """[USD/h]; None while a running pod has no price."""
+    account: Account
+    """With what still runs."""
+    on_spot: bool
+    """Whether any of it was on spot nodes."""
+
+    @property
+    def total(self) -> Fraction | None:
+        """What has been spent [USD]."""
+        return None if self.account.unpriced else self.account.accrued
+
+    @property
+    def lost(self) -> Fraction | None:
+        """Rework and recovery [USD]."""
+        if self.account.unpriced:
+            return None
+        parts = self.account.parts
+        return sum((parts.get(part, NOTHING) for part in NOT_NEEDED_ON_DEMAND), NOTHING)
+
+    @property
+    def on_demand(self) -> Fraction | None:
+        """What the same work would have cost on demand, undisturbed [USD]."""
+        return None if self.account.not_comparable else self.account.on_demand
+
+    @property
+    def saved(self) -> Fraction | None:
+        """What spot saved, net of what its interruptions cost [USD]; below zero where it did not.
+
+        On demand, the same work would have had no rework and no recovery. None, too, where nothing
+        was on spot nodes.
+        """
+        unknown = self.account.unpriced or self.account.not_comparable
+        if unknown or not self.on_spot:
+            return None
+        return self.account.spot_on_demand - self.account.spot_paid
 
 
-def charge(segment: Segment, now: datetime) -> Fraction | None:
+def amount(entry: Entry) -> Fraction | None:
     """Rate times time [USD], exact; None where the price is unknown."""
-    if segment.usd_per_hour is None:
-        return None
-    return segment.usd_per_hour * Fraction(_microseconds(segment, now), _MICROSECONDS_PER_HOUR)
+    return _times(entry.usd_per_hour, entry.charged)
 
 
-def closed(account: Account, segment: Segment) -> Account:
-    """The account after a segment that has been released.
+def with_pod(account: Account, entries: Sequence[Entry]) -> Account:
+    """The account with all that one pod held."""
+    return _with_entries(account, entries, pods=1)
 
-    Raises:
-        ValueError: The segment is still open.
+
+def bill(account: Account, running: Iterable[Sequence[Entry]]) -> Bill:
+    """What has been charged, and what runs as if it were charged now.
+
+    Args:
+        account: Of the pods that are over.
+        running: What each pod that is not over has held up to now.
     """
-    if segment.released is None:
-        raise ValueError(f"segment of pod {segment.pod_uid} is still open")
-    amount = charge(segment, segment.released)
-    unpriced = _microseconds(segment, segment.released) // 1_000_000 if amount is None else 0
+    on_spot = account.spot_paid > 0
+    for entries in running:
+        on_spot = on_spot or any(map(_is_spot, entries))
+        account = _with_entries(account, entries, pods=0)
+    return Bill(account, on_spot)
+
+
+def rate(workers: Iterable[Worker]) -> Fraction | None:
+    """What pods cost an hour together at present [USD/h]; None while one of them has no price."""
+    total = NOTHING
+    for worker in workers:
+        if worker.usd_per_hour_now is None:
+            return None
+        total += worker.usd_per_hour_now
+    return total
+
+
+def _with_entries(account: Account, entries: Sequence[Entry], *, pods: int) -> Account:
+    parts, times = dict(account.parts), dict(account.times)
+    paid, compared, spot_paid, spot_compared = NOTHING, NOTHING, NOTHING, NOTHING
+    unpriced, not_comparable = NO_TIME, NO_TIME
+    for entry in entries:
+        part = entry.part or Part.OTHER
+        cost = amount(entry)
+        other = NOTHING
+        if part not in NOT_NEEDED_ON_DEMAND:
+            known = _times(entry.on_demand_usd_per_hour, entry.charged)
+            other, not_comparable = (
+                (NOTHING, not_comparable + entry.charged)
+                if known is None
+                else (known, not_comparable)
+            )
+        unpriced += entry.charged if cost is None else NO_TIME
+        parts[part] = parts.get(part, NOTHING) + (cost or NOTHING)
+        times[part] = times.get(part, NO_TIME) + entry.charged
+        paid, compared = paid + (cost or NOTHING), compared + other
+        if _is_spot(entry):
+            spot_paid, spot_compared = spot_paid + (cost or NOTHING), spot_compared + other
     return Account(
-        accrued=account.accrued + (amount or 0),
-        segments=account.segments + 1,
-        unpriced_seconds=account.unpriced_seconds + unpriced,
+        accrued=account.accrued + paid,
+        segments=account.segments + pods,
+        unpriced=account.unpriced + unpriced,
+        parts=parts,
+        times=times,
+        on_demand=account.on_demand + compared,
+        not_comparable=account.not_comparable + not_comparable,
+        spot_paid=account.spot_paid + spot_paid,
+        spot_on_demand=account.spot_on_demand + spot_compared,
     )
 
 
-def bill(account: Account, open_segments: Iterable[Segment], now: datetime) -> Bill:
-    """Cost so far and rate, from the closed account and what is still running."""
-    segments = list(open_segments)
-    charges = [charge(segment, now - NEWS_LAG) for segment in segments]
-    rates = [s.usd_per_hour for s in segments if s.released is None]
-    unknown = account.unpriced_seconds > 0 or None in charges
-    return Bill(
-        total=None if unknown else sum((c for c in charges if c is not None), account.accrued),
-        rate_per_hour=None
-        if None in rates
-        else sum((r for r in rates if r is not None), Fraction(0)),
-    )
+def _is_spot(entry: Entry) -> bool:
+    return entry.machine.capacity_type == Capacity.SPOT
 
 
-def _microseconds(segment: Segment, now: datetime) -> int:
-    end = segment.released if segment.released is not None else now
-    return max(0, (end - segment.bound) // _MICROSECOND)
+def _times(rate: Fraction | None, time: timedelta) -> Fraction | None:
+    return None if rate is None else rate * Fraction(time // _MICROSECOND, _MICROSECONDS_PER_HOUR)

@@ -50,10 +50,6 @@ def test_a_node_is_free_when_the_worker_ended(worker: Worker, want: datetime | N
     assert facts.released(worker) == want
 
 
-def test_a_pod_that_was_never_bound_costs_nothing() -> None:
-    assert facts.segment(make.worker(phase=Phase.FAILED)) is None
-
-
 DELETED = make.worker(node="node-a", bound=after(0), deleting=after(30), phase=Phase.RUNNING)
 LATE = after(30) + LOST_NODE_GRACE + timedelta(seconds=1)
 

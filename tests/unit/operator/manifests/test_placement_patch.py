@@ -1,6 +1,7 @@
 """The patch that gives a gated pod its node, applied as the API server would."""
 
 from copy import deepcopy
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
@@ -13,13 +14,17 @@ from quartermaster.adapters import documents
 from quartermaster.api import meta
 from quartermaster.domain.cluster import Capacity, Toleration
 from quartermaster.domain.decision import Assignment
+from quartermaster.domain.ledger import Held, Machine
 from quartermaster.domain.worker import Worker
-from quartermaster.manifests.worker import (
-    placement_patch,
-    pod_template,
+from quartermaster.manifests.held import (
+    held_from_text,
+    held_text,
+    prices_from_text,
+    prices_text,
     rate_from_text,
     rate_text,
 )
+from quartermaster.manifests.worker import placement_patch, pod_template
 from tests.support import make
 
 
@@ -96,3 +101,36 @@ def test_an_unknown_price_is_written_as_unknown() -> None:
 @given(st.one_of(st.none(), st.fractions(min_value=0)))
 def test_a_rate_is_read_as_it_was_written(rate: Fraction | None) -> None:
     assert rate_from_text(rate_text(rate)) == rate
+
+
+RATES = st.one_of(st.none(), st.fractions(min_value=0))
+WORDS = st.text(max_size=20)
+
+
+@given(st.builds(Machine, st.just(""), *[WORDS] * 6), st.fractions(min_value=0), RATES, WORDS)
+def test_what_a_pod_holds_is_read_as_it_was_written(
+    machine: Machine, gpus: Fraction, on_demand: Fraction | None, source: str
+) -> None:
+    held = Held(machine, gpus, on_demand, source)
+    assert held_from_text(held_text(held)) == held
+
+
+@given(st.lists(st.tuples(st.datetimes(timezones=st.just(UTC)), RATES), max_size=5))
+def test_later_prices_are_read_as_they_were_written(
+    prices: list[tuple[datetime, Fraction | None]],
+) -> None:
+    assert prices_from_text(prices_text(prices)) == tuple(sorted(prices, key=lambda it: it[0]))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "7", '{"pool": 1}', '[["then", "1"]]', "[[1, 2]]", "[7]"]
+)
+def test_what_somebody_else_wrote_there_is_not_believed(text: str) -> None:
+    assert held_from_text(text) is None
+    assert prices_from_text(text) == ()
+
+
+def test_a_placed_pod_says_what_it_holds() -> None:
+    held = Held(Machine(pool="pool", capacity_type="Spot"), Fraction(2), Fraction(5), "list")
+    patch = placement_patch(worker_of(pod()), assignment(), None, held)
+    assert worker_of(jsonpatch.apply_patch(pod(), patch)).held == held

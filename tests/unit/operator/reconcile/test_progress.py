@@ -19,6 +19,7 @@ from quartermaster.domain.progress import Report
 from quartermaster.domain.worker import Exit, Phase
 from quartermaster.manifests import volume
 from quartermaster.reconcile import accounts, report
+from quartermaster.reconcile.accounts import Charging
 from quartermaster.reconcile.progress import last_words, read_report
 from tests.support import make
 from tests.support.make import T0
@@ -33,6 +34,7 @@ GOOD: dict[str, Any] = {
     "samplesPerSecond": 812.0,
     "stepSeconds": 0.079,
     "secondsRemaining": 38.0,
+    "steppingSeconds": 9.4,
     "metrics": {"accuracy": 0.93},
     "checkpoint": {"step": 100, "time": "2026-11-23T10:00:00Z"},
     "model": None,
@@ -90,10 +92,11 @@ def told(found: Report) -> TrainingJobStatus:
         spec=spec,
         location=volume.location(spec, job.key, job.uid),
         now=make.after(5),
+        wanted=1,
         progress=found,
         child=make.child(complete=True),
     )
-    books = accounts.close(None, None, (), now=T0, source="", suspended=False)
+    books = accounts.close(None, None, (), Charging(T0))
     made = report.status(facts, books)
     body = json.dumps(made.model_dump(mode="json", by_alias=True, exclude_none=True))
     json.loads(body.encode("utf-8").decode("utf-8"))

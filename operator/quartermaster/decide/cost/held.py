@@ -1,0 +1,33 @@
+"""What a worker holds of a node, as it is charged."""
+
+from fractions import Fraction
+
+from quartermaster.domain.cluster import Node, Pool
+from quartermaster.domain.ledger import Held, Machine
+from quartermaster.domain.resources import Resources
+
+REGION = "topology.kubernetes.io/region"
+ZONE = "topology.kubernetes.io/zone"
+
+
+def held(node: Node, pool: Pool, needs: Resources) -> Held:
+    """What a worker that needs this holds there.
+
+    Args:
+        node: Where it is placed.
+        pool: The node's.
+        needs: What the worker asks for.
+    """
+    return Held(
+        machine=Machine(
+            node=node.name,
+            pool=pool.name,
+            accelerator=node.accelerator if needs.devices else "",
+            instance_type=node.instance_type,
+            region=node.labels.get(REGION, ""),
+            zone=node.labels.get(ZONE, ""),
+            capacity_type=node.capacity,
+        ),
+        gpus=node.gpus_in(needs) or Fraction(0),
+        price_source=f"{pool.name}: {pool.price_source}" if pool.price_source else pool.name,
+    )

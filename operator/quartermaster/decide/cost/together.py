@@ -1,0 +1,121 @@
+"""When a gang ran together: followed from pass to pass, by its pods' times and its reports."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from quartermaster.decide.workers import released
+from quartermaster.domain.progress import Report
+from quartermaster.domain.stretch import Stretch
+from quartermaster.domain.worker import Phase, Worker
+
+NOT_STEPPING = frozenset({"", "Starting"})
+"""What a run says of itself before its first step."""
+MAX_STRETCHES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Gang:
+    """A gang as one pass sees it."""
+
+    size: int
+    """Workers that it has at present [count]."""
+    workers: Sequence[Worker]
+    report: Report | None = None
+    """The newest report of its run, of whatever life."""
+
+
+def follow(history: Sequence[Stretch], gang: Gang) -> tuple[Stretch, ...]:
+    """The gang's times together, with what this pass has seen; the same where that is nothing new.
+
+    Each pass may see several events at once, or one of them twice: what is entered is when they
+    were, as far as Kubernetes and the run tell it, not when they were seen.
+    """
+    found = _with_break(list(history), gang)
+    together = _together(gang)
+    if together is not None and (not found or _is_new(found[-1], together)):
+        found = [*_ended(found, together), Stretch(together)]
+    return tuple(_needed(_with_report(found, gang.report), gang.workers))
+
+
+def _together(gang: Gang) -> datetime | None:
+    """When the last member began, if all of them are there; those that succeeded still count."""
+    present: dict[int, datetime] = {}
+    for worker in gang.workers:
+        lives = worker.phase is Phase.SUCCEEDED or (not worker.over and worker.exit is None)
+        if lives and worker.started is not None:
+            began = present.get(worker.index, worker.started)
+            present[worker.index] = max(began, worker.started)
+    whole = len(present) >= gang.size > 0
+    return max(present.values()) if whole else None
+
+
+def _is_new(last: Stretch, together: datetime) -> bool:
+    return together > last.together and (last.broken is None or together >= last.broken)
+
+
+def _ended(history: list[Stretch], together: datetime) -> list[Stretch]:
+    """A time together ends at the latest when a member begins anew."""
+    if not history or history[-1].broken is not None:
+        return history
+    return [*history[:-1], replace(history[-1], broken=together)]
+
+
+def _with_break(history: list[Stretch], gang: Gang) -> list[Stretch]:
+    """The first end without success of a member breaks it."""
+    if not history:
+        return history
+    last = history[-1]
+    ends = [
+        end
+        for worker in gang.workers
+        if worker.phase is Phase.FAILED
+        and worker.started is not None
+        and worker.started <= last.together
+        and (end := released(worker)) is not None
+        and end >= last.together
+    ]
+    if not ends or (last.broken is not None and last.broken <= min(ends)):
+        return history
+    return [*history[:-1], replace(last, broken=min(ends))]
+
+
+def _with_report(history: list[Stretch], report: Report | None) -> list[Stretch]:
+    if not history or report is None or report.received < history[-1].together:
+        return history
+    last = history[-1]
+    if last.stepped is None and last.broken is None and report.state not in NOT_STEPPING:
+        ago = timedelta(seconds=round(report.stepping_seconds or 0.0, 6))
+        stepped = max(last.together, report.received - ago)
+        history = [*history[:-1], replace(last, stepped=stepped)]
+    return _with_save(history, report)
+
+
+def _with_save(history: list[Stretch], report: Report) -> list[Stretch]:
+    """Enter the newest save in the time together that it was made in: this one, or one before."""
+    saved = report.checkpoint_time
+    if saved is None:
+        return history
+    stall = report.measured.checkpoint_stall_seconds if report.measured is not None else None
+    found = list(history)
+    for i in reversed(range(len(history))):
+        it = history[i]
+        if it.together <= saved:
+            if it.saved is None or it.saved < saved:
+                stalled = it.stalled + timedelta(seconds=round(stall or 0.0, 6))
+                found[i] = replace(it, saved=saved, stalled=stalled)
+            break
+    return found
+
+
+def _needed(history: list[Stretch], workers: Iterable[Worker]) -> list[Stretch]:
+    """Without what no pod that is still to be charged has seen; the newest stays in any case."""
+    bound = min((w.bound for w in workers if w.bound is not None), default=None)
+    last = len(history) - 1
+    kept = [
+        stretch
+        for i, stretch in enumerate(history)
+        if i >= last - 1
+        or (bound is not None and (stretch.broken is None or stretch.broken > bound))
+    ]
+    return kept[-MAX_STRETCHES:]

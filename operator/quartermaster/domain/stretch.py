@@ -1,0 +1,30 @@
+"""The times in which a whole gang ran together: what its money went into is cut at them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+NO_TIME = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From when the last member of a gang began until the first one ended without success."""
+
+    together: datetime
+    """When the last of its members began."""
+    stepped: datetime | None = None
+    """When the run first told of a step; None where it has not, or never does."""
+    saved: datetime | None = None
+    """When the newest state that outlives it was saved."""
+    stalled: timedelta = NO_TIME
+    """How long steps stood still for saves."""
+    broken: datetime | None = None
+    """When the first member ended without success; None while it runs, and after success."""
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """Up to when its steps count; None: all of them do, as far as is known."""
+        if self.broken is None or self.stepped is None:
+            return self.broken
+        kept = self.stepped if self.saved is None else max(self.saved, self.stepped)
+        return min(kept, self.broken)

@@ -1,0 +1,115 @@
+"""Laws of what a worker's time went into."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quartermaster.decide.cost.parts import Stay, split, totals
+from quartermaster.domain.ledger import Part
+from quartermaster.domain.stretch import Stretch
+
+T0 = datetime(2026, 11, 25, tzinfo=UTC)
+SECONDS = st.integers(0, 1000)
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Stretch]:
+    """Times together that follow each other; only the last may still be whole."""
+    found: list[Stretch] = []
+    now = 0
+    for last in [False] * draw(st.integers(0, 3)) + [True]:
+        together = now + draw(st.integers(0, 100))
+        stepped = draw(st.none() | st.integers(0, 100).map(lambda x, t=together: t + x))
+        broken = None
+        if not last or draw(st.booleans()):
+            broken = together + draw(st.integers(1, 300))
+            stepped = None if stepped is not None and stepped > broken else stepped
+        saved = draw(st.none() | st.integers(0, 400).map(lambda x, t=together: t + x))
+        found.append(
+            Stretch(
+                at(together),
+                None if stepped is None else at(stepped),
+                None if saved is None else at(saved),
+                timedelta(seconds=draw(st.integers(0, 60))),
+                None if broken is None else at(broken),
+            )
+        )
+        now = broken if broken is not None else together
+    return found
+
+
+@st.composite
+def workers(draw: st.DrawFn) -> tuple[datetime, datetime | None, datetime]:
+    bound, ran, until = sorted(draw(st.tuples(SECONDS, SECONDS, SECONDS)))
+    return at(bound), draw(st.sampled_from([None, at(ran)])), at(until)
+
+
+def seconds(stays: list[Stay]) -> dict[Part, float]:
+    return {part: time.total_seconds() for part, time in totals(stays).items()}
+
+
+@given(workers(), histories())
+def test_the_parts_add_up_to_the_time(
+    worker: tuple[datetime, datetime | None, datetime], history: list[Stretch]
+) -> None:
+    bound, started, released = worker
+    stays = split(bound, started, released, history)
+    assert sum((s.charged for s in stays), timedelta()) == released - bound
+    for stay in stays:
+        assert timedelta() < stay.charged <= stay.ended - stay.began
+        assert bound <= stay.began < stay.ended <= released
+
+
+@given(workers(), histories(), st.integers(0, 100))
+def test_what_time_went_into_does_not_change_as_time_goes_on(
+    worker: tuple[datetime, datetime | None, datetime], history: list[Stretch], more: int
+) -> None:
+    """But for saves, whose time is only a sum: billed up to now or later, what was is the same."""
+    bound, started, released = worker
+    plain = [Stretch(s.together, s.stepped, s.saved, timedelta(), s.broken) for s in history]
+    now = totals(split(bound, started, released, plain))
+    later = totals(split(bound, started, released + timedelta(seconds=more), plain))
+    for part, time in now.items():
+        if started is not None:
+            assert later[part] >= time
+
+
+@given(workers(), histories())
+def test_nothing_is_useful_of_a_run_that_tells_of_no_step(
+    worker: tuple[datetime, datetime | None, datetime], history: list[Stretch]
+) -> None:
+    silent = [Stretch(s.together, None, s.saved, s.stalled, s.broken) for s in history]
+    assert set(totals(split(*worker, silent))) <= {Part.OTHER, Part.GANG_WAIT}
+
+
+def test_an_interrupted_gang_and_the_one_that_goes_on() -> None:
+    first = Stretch(at(10), at(20), at(80), timedelta(seconds=3), at(100))
+    second = Stretch(at(150), at(160))
+    assert seconds(split(at(0), at(4), at(101), [first, second])) == {
+        Part.OTHER: 4 + 10,  # the container's start, then up to the first step
+        Part.GANG_WAIT: 6,
+        Part.USEFUL: 57,
+        Part.CHECKPOINT: 3,
+        Part.REWORK: 20,
+        Part.RECOVERY: 1,
+    }
+    assert seconds(split(at(130), at(140), at(200), [first, second])) == {
+        Part.RECOVERY: 10 + 10,
+        Part.GANG_WAIT: 10,
+        Part.USEFUL: 40,
+    }
+
+
+def test_a_worker_that_never_ran_only_started() -> None:
+    assert seconds(split(at(0), None, at(30), [])) == {Part.OTHER: 30}
+    assert seconds(split(at(0), at(5), at(30), [])) == {Part.OTHER: 5, Part.GANG_WAIT: 25}
+
+
+def test_a_run_without_a_save_loses_all_of_its_steps() -> None:
+    broken = Stretch(at(0), at(10), None, timedelta(), at(50))
+    assert seconds(split(at(0), at(0), at(50), [broken])) == {Part.OTHER: 10, Part.REWORK: 40}
