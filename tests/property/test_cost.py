@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from quartermaster.decide.cost import accrual, rates
 from quartermaster.decide.cost.accrual import NEWS_LAG, Account
 from quartermaster.domain.cluster import Node, PriceRow
-from quartermaster.domain.ledger import Entry, Kind, Machine, Owner, Part
+from quartermaster.domain.money.ledger import Entry, Kind, Machine, Owner, Part
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.reconcile import accounts

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quartermaster.decide.cost.parts import Stay, split, totals
-from quartermaster.domain.ledger import Part
-from quartermaster.domain.stretch import Stretch
+from quartermaster.domain.money.ledger import Part
+from quartermaster.domain.money.stretch import Stretch
 
 T0 = datetime(2026, 11, 25, tzinfo=UTC)
 SECONDS = st.integers(0, 1000)

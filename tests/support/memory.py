@@ -17,8 +17,8 @@ from quartermaster.api.training_job_status import TrainingJobStatus
 from quartermaster.decide.profile.counters import mean
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision
-from quartermaster.domain.ledger import Held
 from quartermaster.domain.measurement import DeviceCounters
+from quartermaster.domain.money.ledger import Held
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Queue, Resize, Stopped
 from quartermaster.domain.resources import Resources

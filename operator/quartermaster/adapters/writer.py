@@ -18,7 +18,7 @@ from quartermaster.adapters.view import ClusterView
 from quartermaster.api import compute_pool, compute_queue, meta, training_job
 from quartermaster.api.record import JobRecord, resize_text, stopped_text
 from quartermaster.domain.decision import Assignment
-from quartermaster.domain.ledger import Held
+from quartermaster.domain.money.ledger import Held
 from quartermaster.domain.queue import Resize, Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.domain.workload import NamespacedName

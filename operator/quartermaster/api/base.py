@@ -128,12 +128,8 @@ _DECIMAL = matches(r"^[0-9]+(\.[0-9]{1,9})?$", "must be a decimal number, such a
 
 Money = Annotated[str, Field(max_length=24), Keeps(_DECIMAL)]
 """An amount of money as a decimal string, never a float."""
-SignedMoney = Annotated[
-    str,
-    Field(max_length=24),
-    Keeps(matches(r"^-?[0-9]+(\.[0-9]{1,9})?$", "must be a decimal number, such as '-0.25'")),
-]
-"""An amount of money that may be below zero, as a decimal string."""
+SignedMoney = Annotated[str, Field(max_length=24)]
+"""An amount of money that may be below zero, as a decimal string; the operator's own word."""
 Decimal9 = Annotated[str, Field(max_length=24), Keeps(_DECIMAL)]
 """A non-negative decimal number as a string."""
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
-from quartermaster.domain.ledger import Held
+from quartermaster.domain.money.ledger import Held
 from quartermaster.domain.workload import NamespacedName
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from fractions import Fraction
 
-from quartermaster.domain.ledger import Held, Machine
+from quartermaster.domain.money.ledger import Held, Machine
 
 UNKNOWN = "unknown"
 Prices = tuple[tuple[datetime, Fraction | None], ...]

@@ -7,7 +7,7 @@ from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.catalog import partitions
 from quartermaster.domain import failure
 from quartermaster.domain.decision import Assignment
-from quartermaster.domain.ledger import Held
+from quartermaster.domain.money.ledger import Held
 from quartermaster.domain.resources import GpuResource
 from quartermaster.domain.worker import Worker
 from quartermaster.domain.workload import NamespacedName

@@ -11,8 +11,8 @@ from quartermaster.decide import workers as facts
 from quartermaster.decide.cost import accrual, entries
 from quartermaster.decide.cost.accrual import NEWS_LAG, Account, Bill
 from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
-from quartermaster.domain.ledger import Entry, Kind, Owner, Part
-from quartermaster.domain.stretch import NO_TIME, Stretch
+from quartermaster.domain.money.ledger import Entry, Kind, Owner, Part
+from quartermaster.domain.money.stretch import NO_TIME, Stretch
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.units import usd
 

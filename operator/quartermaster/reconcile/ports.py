@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from quartermaster.api.record import JobRecord
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision
-from quartermaster.domain.ledger import Held
 from quartermaster.domain.measurement import DeviceCounters
+from quartermaster.domain.money.ledger import Held
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Queue, Resize, Stopped
 from quartermaster.domain.worker import ChildJob, Worker

@@ -27,9 +27,9 @@ from quartermaster.decide.profile.network import Crossing, crossing
 from quartermaster.domain.cluster import Capacity, Node, Pool, Snapshot
 from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
 from quartermaster.domain.measurement import DeviceCounters
+from quartermaster.domain.money.stretch import Stretch
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Stopped
-from quartermaster.domain.stretch import Stretch
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.manifests.volume import Location
 from quartermaster.reconcile.accounts import Books, stretches_text

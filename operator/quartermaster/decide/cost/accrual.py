@@ -11,8 +11,8 @@ from fractions import Fraction
 
 from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
 from quartermaster.domain.cluster import Capacity
-from quartermaster.domain.ledger import Entry, Part
-from quartermaster.domain.stretch import NO_TIME
+from quartermaster.domain.money.ledger import Entry, Part
+from quartermaster.domain.money.stretch import NO_TIME
 from quartermaster.domain.worker import Worker
 
 NEWS_LAG = timedelta(seconds=3)

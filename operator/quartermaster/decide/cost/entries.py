@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from quartermaster.decide.cost.parts import Stay, split
-from quartermaster.domain.ledger import Entry, Held, Owner
-from quartermaster.domain.stretch import NO_TIME, Stretch
+from quartermaster.domain.money.ledger import Entry, Held, Owner
+from quartermaster.domain.money.stretch import NO_TIME, Stretch
 from quartermaster.domain.worker import Worker
 
 _MICROSECOND = timedelta(microseconds=1)

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from quartermaster.domain.cluster import Node, Pool
-from quartermaster.domain.ledger import Held, Machine
+from quartermaster.domain.money.ledger import Held, Machine
 from quartermaster.domain.resources import Resources
 
 REGION = "topology.kubernetes.io/region"

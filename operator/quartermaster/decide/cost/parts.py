@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from quartermaster.domain.ledger import Part
-from quartermaster.domain.stretch import NO_TIME, Stretch
+from quartermaster.domain.money.ledger import Part
+from quartermaster.domain.money.stretch import NO_TIME, Stretch
 
 NOT_NEEDED_ON_DEMAND = frozenset({Part.REWORK, Part.RECOVERY})
 """What a run that nobody interrupts does not have."""

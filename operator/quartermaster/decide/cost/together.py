@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from quartermaster.decide.workers import released
+from quartermaster.domain.money.stretch import Stretch
 from quartermaster.domain.progress import Report
-from quartermaster.domain.stretch import Stretch
 from quartermaster.domain.worker import Phase, Worker
 
 NOT_STEPPING = frozenset({"", "Starting"})

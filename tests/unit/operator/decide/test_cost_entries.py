@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quartermaster.decide.cost import accrual, entries
-from quartermaster.domain.ledger import Held, Kind, Machine, Owner, Part
-from quartermaster.domain.stretch import Stretch
+from quartermaster.domain.money.ledger import Held, Kind, Machine, Owner, Part
+from quartermaster.domain.money.stretch import Stretch
 from quartermaster.domain.worker import Phase
 from tests.support import make
 from tests.support.make import after

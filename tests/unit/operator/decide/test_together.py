@@ -7,8 +7,8 @@ import pytest
 
 from quartermaster.decide.cost.together import Gang, follow
 from quartermaster.domain.measurement import Measurement
+from quartermaster.domain.money.stretch import Stretch
 from quartermaster.domain.progress import Report
-from quartermaster.domain.stretch import Stretch
 from quartermaster.domain.worker import Phase, Worker
 from tests.support import make
 from tests.support.make import after

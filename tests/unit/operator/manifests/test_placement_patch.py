@@ -14,7 +14,7 @@ from quartermaster.adapters import documents
 from quartermaster.api import meta
 from quartermaster.domain.cluster import Capacity, Toleration
 from quartermaster.domain.decision import Assignment
-from quartermaster.domain.ledger import Held, Machine
+from quartermaster.domain.money.ledger import Held, Machine
 from quartermaster.domain.worker import Worker
 from quartermaster.manifests.held import (
     held_from_text,
