@@ -138,11 +138,20 @@ class ClusterView:
 
     def _node_changed(self, node: Node, *, present: bool) -> None:
         if present:
+            before = self._nodes.get(node.name)
             self._nodes[node.name] = node
+            if node.reclaim is not None and (before is None or before.reclaim is None):
+                self._touch_jobs_on(node.name)
         elif self._nodes.get(node.name) is node:
             del self._nodes[node.name]
             self._full.pop(node.name, None)
         self._room()
+
+    def _touch_jobs_on(self, name: str) -> None:
+        """Have every job looked at that has a worker on a node."""
+        there = (self.pods.get(uid) for uid, (node, _, _) in self._holds.items() if node == name)
+        for uid in {pod.worker.job_uid for pod in there if pod is not None and pod.worker}:
+            self._touched(uid)
 
     def _pool_changed(self, _: PoolRecord, *, present: bool) -> None:  # noqa: ARG002 - the port's
         self._room()

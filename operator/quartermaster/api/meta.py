@@ -39,10 +39,10 @@ In JSON: `{"by": "NAMESPACE/NAME", "uid": ..., "why": ..., "at": ..., "places": 
 WORKERS}}`; the places are where the other one is to go."""
 
 RESIZE_ANNOTATION = f"{GROUP}/resize"
-"""On an elastic TrainingJob that goes on with another number of workers, until these have places.
+"""On a TrainingJob that goes on with other workers or on other nodes, until these have places.
 
-In JSON: `{"workers": ..., "why": ..., "at": ..., "places": {NODE: WORKERS}}`; the places are kept
-for it."""
+In JSON: `{"workers": ..., "why": ..., "at": ..., "places": {NODE: WORKERS}, "avoids": [NODE]}`; the
+places are kept for it, and the nodes to avoid are left."""
 
 WORKERS_ANNOTATION = f"{GROUP}/workers"
 """On a pod of an elastic TrainingJob: how many workers its gang has. The trainer's PET_NNODES."""

@@ -121,6 +121,7 @@ def resize_text(resize: Resize) -> str:
         "why": resize.why,
         "at": resize.at.isoformat(),
         "places": dict(resize.places),
+        "avoids": list(resize.avoids),
     }
     return json.dumps(told)
 
@@ -133,7 +134,8 @@ def _resize(text: str | None) -> Resize | None:
         told = json.loads(text)
         at = datetime.fromisoformat(told["at"]).astimezone(UTC)
         workers = int(told["workers"])
-        return Resize(workers, str(told["why"]), at, _places(told["places"])) if workers else None
+        places, avoids = _places(told["places"]), tuple(map(str, told.get("avoids", ())))
+        return Resize(workers, str(told["why"]), at, places, avoids) if workers else None
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -163,6 +163,7 @@ def _traits(node: Node) -> tuple[Hashable, ...]:
         node.ready,
         node.cordoned,
         node.taints,
+        node.reclaim is None,
         node.allocatable,
         node.gpu_resource,
         node.parted_gpus,

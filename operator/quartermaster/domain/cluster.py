@@ -3,8 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
+
+from typing_extensions import override
 
 from quartermaster.domain.resources import NOTHING, GpuResource, Resources
 
@@ -32,6 +35,26 @@ class Taint:
 
 
 @dataclass(frozen=True, slots=True)
+class Reclaim:
+    """That a node is about to be taken away."""
+
+    by: str
+    """Who says so, in words: `AWS`, `Karpenter`."""
+    why: str
+    """What it is: `spot interruption`, `maintenance`."""
+    grace_s: float | None = None
+    """Time from the notice to the end of the machine [s]; None where nobody says."""
+    since: datetime | None = None
+    """When the notice was given; None where nobody says."""
+
+    @override
+    def __str__(self) -> str:
+        """`AWS spot interruption, 120 s from the notice`."""
+        grace = "" if self.grace_s is None else f", {self.grace_s:.0f} s from the notice"
+        return f"{self.by} {self.why}{grace}"
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One node."""
 
@@ -53,6 +76,8 @@ class Node:
     """What of `used` pods hold that every node has: it is never free for others."""
     fractions: Mapping[str, Fraction] = field(default_factory=dict)
     """What a part is of a GPU, by the parts' resource; absent where that is unknown."""
+    reclaim: Reclaim | None = None
+    """That it is about to be taken away; None while nobody says so."""
     parted_gpus: Fraction | None = None
     """GPUs of a node that has parts, whole and parted [count]; None where that is unknown."""
 

@@ -85,7 +85,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """That an elastic job is to go on with another number of workers."""
+    """That a job is to go on with another number of workers, or on other nodes."""
 
     workers: int
     """[count]"""
@@ -94,10 +94,14 @@ class Resize:
     """When it was told."""
     places: tuple[tuple[str, int], ...] = ()
     """Nodes and workers [count] that are kept for it; none where any will do."""
+    avoids: tuple[str, ...] = ()
+    """Nodes that it leaves, since they are taken away or no longer wanted."""
 
     def leaves(self, nodes: Iterable[str]) -> bool:
         """Whether it has a worker on one of these nodes that is to be elsewhere."""
         there, kept = Counter(nodes), dict(self.places)
+        if there.keys() & set(self.avoids):
+            return True
         return bool(kept) and any(count > kept.get(node, 0) for node, count in there.items())
 
 

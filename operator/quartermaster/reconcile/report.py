@@ -208,7 +208,8 @@ def _preempted(it: Facts, old: Condition | None, *, placed: bool) -> Truth | Non
 def _resizing(it: Facts, old: Condition | None) -> Truth | None:
     """True while it goes over to another number of workers; absent if it never did."""
     if it.job.resize is not None:
-        return True, "Resizing", it.job.resize.why
+        reason = "NodeReclaimed" if it.job.resize.avoids else "Resizing"
+        return True, reason, it.job.resize.why
     return None if old is None else (False, "Resized", old.message)
 
 

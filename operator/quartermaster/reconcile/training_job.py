@@ -26,6 +26,9 @@ from quartermaster.reconcile.accounts import Books, Charging
 from quartermaster.reconcile.blame import Verdict
 from quartermaster.reconcile.demand import size_of
 from quartermaster.reconcile.elastic import sizes
+from quartermaster.reconcile.elastic.rounds import tell
+from quartermaster.reconcile.leaving import readmission
+from quartermaster.reconcile.leaving.reclaim import departure
 from quartermaster.reconcile.ports import (
     Clock,
     Counters,
@@ -176,6 +179,9 @@ class TrainingJobReconciler:
         now = self._world.clock.now()
         if not job.held:
             await self._world.writer.add_finalizer(job)
+        if (leaving := departure(job, workers, self._world.view, now)) and not spec.suspend:
+            await tell(job, leaving, self._world.writer, self._world.telemetry)
+            job = self._world.view.job(job.uid) or job
         stop = _is_to_stop(job, spec, workers) or sizes.makes_way(job, self._world.view, workers)
         conflict = await self._apply(job, spec, stop=stop)
         await self._tend(job, workers, now)
@@ -185,36 +191,12 @@ class TrainingJobReconciler:
         await self._write(job, status, now)
         for worker in books.to_release:
             await self._world.writer.release(worker)
-        await self._readmit(job, now)
+        patience = timedelta(seconds=self._world.settings.preemption_claim_seconds)
+        if readmission.is_due(job, self._world.view, patience, now):
+            await self._world.writer.readmit(job)
         if sizes.is_reached(job, spec, self._world.view):
             await self._world.writer.resize(job, None)
         return self._when_again(job, status, workers)
-
-    async def _readmit(self, job: JobRecord, now: datetime) -> None:
-        """A job that was stopped waits again once it is gone and has made room for the other.
-
-        Before that it would only take back what it was stopped for.
-        """
-        if job.stopped is None:
-            return
-        child = self._world.view.child(job.uid)
-        workers = self._world.view.workers(job.uid)
-        if (child is not None and not child.suspended) or any(
-            worker.accounted for worker in workers
-        ):
-            return
-        patience = timedelta(seconds=self._world.settings.preemption_claim_seconds)
-        if now - job.stopped.at > patience or not self._waits(job.stopped.by_uid):
-            await self._world.writer.readmit(job)
-
-    def _waits(self, uid: str) -> bool:
-        """Whether a job still wants the places that another one was stopped for."""
-        job = self._world.view.job(uid)
-        if job is None or job.spec is None or job.spec.suspend:
-            return False
-        if job.finished or job.deleting or job.stopped is not None:
-            return False
-        return not any(w.node and not w.gates and w.live for w in self._world.view.workers(uid))
 
     async def _apply(self, job: JobRecord, spec: TrainingJobSpec, *, stop: bool) -> Verdict | None:
         """Make what is missing. A name that is taken is the user's to clear up."""

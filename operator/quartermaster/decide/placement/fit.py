@@ -26,6 +26,7 @@ class NodeRefusal(StrEnum):
     MIG_AS_GPUS = "with MIG devices for GPUs, which have to be named in placement.accelerators"
     TOO_SMALL = "too small for one worker even when empty"
     NOT_READY = "not ready"
+    RECLAIMED = "about to be taken away"
     CORDONED = "cordoned"
 
 
@@ -80,6 +81,7 @@ def refusal(node: Node, pool: Pool, gang: Gang) -> NodeRefusal | None:
         *_in_parts(node, gang),
         (gang.per_worker.times_within(node.allocatable) < 1, NodeRefusal.TOO_SMALL),
         (not node.ready, NodeRefusal.NOT_READY),
+        (node.reclaim is not None, NodeRefusal.RECLAIMED),
         (node.cordoned, NodeRefusal.CORDONED),
     )
     return next((reason for refused, reason in checks if refused), None)
