@@ -7,6 +7,7 @@ from typing import Any
 
 from quartermaster.api import meta
 from quartermaster.catalog import nodes, partitions
+from quartermaster.catalog.reclaim import reclaim
 from quartermaster.domain.cluster import Node, Taint
 from quartermaster.domain.resources import NOTHING, GpuResource, Resources, amounts
 from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
@@ -44,6 +45,11 @@ def node(document: Document) -> Node:
     if parting is not None:
         parts = amounts(dict(parting.parts))
         allocatable = replace(allocatable, gpus=parting.whole, parts=parts)
+    taints = tuple(
+        Taint(taint["key"], taint.get("value", ""))
+        for taint in spec.get("taints") or ()
+        if taint.get("effect") in ("NoSchedule", "NoExecute")
+    )
     return Node(
         name=document["metadata"]["name"],
         allocatable=allocatable,
@@ -54,10 +60,14 @@ def node(document: Document) -> Node:
         capacity=nodes.capacity(labels),
         ready=ready is not None and ready.get("status") == "True",
         cordoned=bool(spec.get("unschedulable")),
-        taints=tuple(
-            Taint(taint["key"], taint.get("value", ""))
-            for taint in spec.get("taints") or ()
-            if taint.get("effect") in ("NoSchedule", "NoExecute")
+        taints=taints,
+        reclaim=reclaim(
+            (taint.key for taint in taints),
+            {
+                condition["type"]: time(condition.get("lastTransitionTime"))
+                for condition in status.get("conditions") or ()
+                if condition.get("status") == "True"
+            },
         ),
         fractions={} if parting is None else parting.fractions,
         parted_gpus=None if parting is None else parting.gpus,

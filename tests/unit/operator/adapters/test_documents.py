@@ -367,3 +367,22 @@ def test_a_pod_holds_parts_and_one_of_a_daemon_set_is_known_as_such() -> None:
     document = pod(spec, labels={})
     document["metadata"]["ownerReferences"] = [{"kind": "DaemonSet", "name": "logs"}]
     assert documents.pod(document).daemon
+
+
+def test_a_node_that_is_about_to_go_says_so() -> None:
+    assert documents.node(node()).reclaim is None
+    notice = {"key": "cloud.google.com/impending-node-termination", "effect": "NoSchedule"}
+    tainted = documents.node(node(spec={"taints": [notice]})).reclaim
+    assert tainted is not None
+    assert (tainted.by, tainted.grace_s) == ("Google", 30.0)
+    condition = {
+        "type": "PreemptScheduled",
+        "status": "True",
+        "lastTransitionTime": "2026-11-23T10:00:00Z",
+    }
+    conditions = [{"type": "Ready", "status": "True"}, condition]
+    told = documents.node(node(conditions=conditions)).reclaim
+    assert told is not None
+    assert told.since == datetime(2026, 11, 23, 10, tzinfo=UTC)
+    passed = [{"type": "Ready", "status": "True"}, {**condition, "status": "False"}]
+    assert documents.node(node(conditions=passed)).reclaim is None
