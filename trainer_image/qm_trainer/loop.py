@@ -126,6 +126,9 @@ def resume(session: Session) -> None:
         session.cursor = Cursor(meta["step"], meta["epoch"], meta["consumed"])
         session.loss, session.metrics = meta["notes"]["loss"], meta["notes"]["metrics"]
         session.resumed_from = newest
+        if world.leads:
+            # What it goes on from is told at once: the operator may not have heard of it.
+            session.saver.last = folder.saved(newest)
     session.total_steps = session.plan.total_steps(session.cursor)
     if world.leads:
         session.curve.rewind(session.cursor.step)
@@ -244,6 +247,7 @@ def save_now(session: Session) -> None:
         if session.saver.last is None or session.saver.last.step != session.cursor.step:
             save(session)
             session.saver.wait()
+            report(session, "Saving")
         session.curve.flush()
     parallel.barrier(session.out.world)
 

@@ -22,6 +22,7 @@ from qm_trainer.errors import (
     StorageError,
     UserError,
 )
+from qm_trainer.progress import Reporter
 
 pytestmark = pytest.mark.torch
 
@@ -62,6 +63,27 @@ def test_a_run_that_was_told_to_stop_resumes_as_if_it_had_not(
     assert summary.resumed_from_step
     assert loss_curve(tmp_path / "cut") == loss_curve(tmp_path / "whole")
     assert_same_model(tmp_path / "cut", tmp_path / "whole")
+
+
+def test_the_last_words_of_a_run_that_was_told_to_stop_name_its_checkpoint(
+    tmp_path: Path, train: Train
+) -> None:
+    """What is charged as lost begins there."""
+    steps, reporter = iter(range(10**6)), Reporter(None)
+    with pytest.raises(Interrupted):
+        train(tmp_path, stop=lambda: next(steps) >= 7, reporter=reporter)
+    told = reporter.last
+    assert told["checkpoint"]["step"] == told["step"] > 0
+
+
+def test_a_run_that_goes_on_names_what_it_goes_on_from(tmp_path: Path, train: Train) -> None:
+    steps = iter(range(10**6))
+    with pytest.raises(Interrupted):
+        train(tmp_path, stop=lambda: next(steps) >= 7)
+    reporter = Reporter(None)
+    with pytest.raises(Interrupted):
+        train(tmp_path, stop=lambda: True, reporter=reporter)
+    assert 0 < reporter.last["checkpoint"]["step"] <= reporter.last["step"]
 
 
 @pytest.mark.parametrize("at", [9, 31])

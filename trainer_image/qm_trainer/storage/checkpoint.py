@@ -125,6 +125,11 @@ class Folder:
         folder = self._root / str(step)
         return load_file(folder / STATE), json.loads((folder / META).read_text())
 
+    def saved(self, step: int) -> Saved:
+        """When one checkpoint was complete, and what it took."""
+        marker = json.loads((self._root / str(step) / MARKER).read_text())
+        return Saved(step, marker["time"], marker["saveSeconds"])
+
     def clear_rubble(self) -> list[int]:
         """Remove what crashes left half-written; answers which steps."""
         if not self._root.is_dir():

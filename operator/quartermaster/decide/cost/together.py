@@ -11,6 +11,8 @@ from quartermaster.domain.worker import Phase, Worker
 
 NOT_STEPPING = frozenset({"", "Starting"})
 """What a run says of itself before its first step."""
+LAST_WORDS = timedelta(seconds=10)
+"""So long after a gang began, a report may still be the last one of the gang before."""
 MAX_STRETCHES = 16
 
 
@@ -84,11 +86,19 @@ def _with_report(history: list[Stretch], report: Report | None) -> list[Stretch]
     if not history or report is None or report.received < history[-1].together:
         return history
     last = history[-1]
-    if last.stepped is None and last.broken is None and report.state not in NOT_STEPPING:
+    if last.stepped is None and last.broken is None and _is_of(report, last):
         ago = timedelta(seconds=round(report.stepping_seconds or 0.0, 6))
         stepped = max(last.together, report.received - ago)
         history = [*history[:-1], replace(last, stepped=stepped)]
     return _with_save(history, report)
+
+
+def _is_of(report: Report, last: Stretch) -> bool:
+    """Whether a report is of a step of this life, and not the last words of the one before."""
+    if report.state in NOT_STEPPING:
+        return False
+    ago = timedelta(seconds=report.stepping_seconds or 0.0)
+    return report.received - ago >= last.together or report.received > last.together + LAST_WORDS
 
 
 def _with_save(history: list[Stretch], report: Report) -> list[Stretch]:
