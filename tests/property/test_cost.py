@@ -201,17 +201,41 @@ def test_the_workers_of_a_full_gpu_node_pay_for_the_node(
     assert abs(each * gpus - usd_per_node) <= Fraction(gpus, 10**9)
 
 
+SHARES = st.lists(st.tuples(st.integers(0, 32_000), st.integers(0, 2**37)), max_size=6)
+
+
 @law
-@given(st.integers(1, 64_000), st.integers(1, 2**40), RATES)
-def test_a_cpu_worker_pays_for_the_larger_of_its_shares_and_never_for_more_than_the_node(
-    cpu_m: int, memory: int, usd_per_node: Fraction
+@given(SHARES, RATES)
+def test_what_fits_on_a_node_without_gpus_never_pays_for_more_than_the_node(
+    asked: list[tuple[int, int]], usd_per_node: Fraction
 ) -> None:
     node = make.node(gpus=0, allocatable=Resources(32_000, 2**37, 0, 110))
     priced = make.pool("pool", PriceRow(usd_per_node_hour=usd_per_node))
-    each = rates.worker_rate(node, priced, Resources(cpu_m, memory, 0, 1))
-    exact = usd_per_node * min(Fraction(1), max(Fraction(cpu_m, 32_000), Fraction(memory, 2**37)))
-    assert each is not None
-    assert abs(each - exact) <= Fraction(1, 10**9)
+    paid, left = Fraction(0), (32_000, 2**37)
+    for cpu_m, memory in asked:
+        if cpu_m <= left[0] and memory <= left[1]:
+            left = (left[0] - cpu_m, left[1] - memory)
+            rate = rates.worker_rate(node, priced, Resources(cpu_m, memory, 0, 1))
+            assert rate is not None
+            paid += rate
+    assert paid <= usd_per_node + Fraction(len(asked), 10**9)
+    rest = rates.worker_rate(node, priced, Resources(*left, 0, 1))
+    assert rest is not None
+    # What nobody holds makes up the rest of its price.
+    assert abs(paid + rest - usd_per_node) <= Fraction(len(asked) + 1, 10**9)
+
+
+def test_half_of_a_node_costs_half_of_it() -> None:
+    node = make.node(gpus=0, allocatable=Resources(32_000, 2**37, 0, 110))
+    assert rates.share(node, Resources(16_000, 2**36, 0, 1)) == Fraction(1, 2)
+    more_cpu = rates.share(node, Resources(32_000, 0, 0, 1))
+    assert more_cpu is not None
+    assert Fraction(6, 10) < more_cpu < Fraction(7, 10)  # by the usual ratio of prices
+
+
+def test_work_without_gpus_pays_nothing_beside_them() -> None:
+    """Their price is what the node costs: what is left beside them comes with it."""
+    assert rates.share(make.node(gpus=4), Resources(1000, 2**30, 0, 1)) == 0
 
 
 def test_a_job_over_many_unequal_nodes_keeps_its_books_short() -> None:

@@ -117,6 +117,7 @@ class Stage:
         time.sleep(2)  # the witness may be a moment behind
         cost = self.status(name)["cost"]
         exact = self.witness.cost(name)
+        assert exact > 0, "what costs nothing proves nothing"
         numerator, denominator = map(int, cost["accrued"].split("/"))
         assert exact.numerator * denominator == numerator * exact.denominator, (
             f"accrued {cost['accrued']}, by the pods' own times {exact}"
@@ -148,7 +149,7 @@ def napping(seconds: str) -> str:
 
 
 def shell_job(name: str, script: str, **trainer: Any) -> Json:
-    """A job whose workers run a shell script: starts in a second, needs no GPU."""
+    """A job whose workers run a shell script on one GPU each: starts in a second, and costs."""
     return {
         "apiVersion": "quartermaster.dev/v1alpha1",
         "kind": "TrainingJob",
@@ -158,7 +159,7 @@ def shell_job(name: str, script: str, **trainer: Any) -> Json:
                 "image": image("busybox"),
                 "command": ["sh", "-c", script],
                 "workers": 2,
-                "resourcesPerWorker": {"gpus": 0, "cpu": "10m", "memory": "32Mi"},
+                "resourcesPerWorker": {"gpus": 1, "cpu": "10m", "memory": "32Mi"},
                 **trainer,
             },
             "checkpoint": {"size": "100Mi"},

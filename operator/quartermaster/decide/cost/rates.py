@@ -5,6 +5,10 @@ from fractions import Fraction
 from quartermaster.domain.cluster import Node, Pool
 from quartermaster.domain.resources import Resources
 
+_USD_PER_CORE, _USD_PER_GIB = Fraction("0.031611"), Fraction("0.004237")
+"""What CPU and memory cost an hour where nobody says otherwise: only their ratio counts.
+
+Source: OpenCost, configs/default.json, 2024-10."""
 STEPS_PER_USD = 10**9
 """A worker's rate is a whole number of these. Shares of unequal nodes have denominators that have
 nothing in common: a sum of some twenty of them, kept exact, would outgrow its field."""
@@ -26,23 +30,24 @@ def node_rate(node: Node, pool: Pool) -> Fraction | None:
 def share(node: Node, worker: Resources) -> Fraction | None:
     """The part of a node that a worker is charged for, 0 to 1.
 
-    GPUs are what a GPU node is bought for, so a worker with GPUs is charged for its share of them;
-    one without is charged for the larger of its CPU and memory shares. A MIG device counts with its
-    compute slices, a slot of a shared GPU with one over the number of slots. None where it is
-    unknown what a part is of a GPU, or how many GPUs there are.
+    Shares add up: those of all that fit on a node are never more than the whole of it. The price
+    of a GPU node is all in its GPUs: a worker pays for those that it holds, and one without GPUs,
+    which gets only what they leave, for nothing. On other nodes CPU and memory count by what they
+    usually cost. A MIG device counts with its compute slices, a slot of a shared GPU with one over
+    the number of slots. None where it is unknown what a part is of a GPU, or how many there are.
     """
-    if worker.devices and node.allocatable.devices:
+    if node.allocatable.devices:
         held, gpus = node.gpus_in(worker), node.gpu_count
+        if not worker.devices:
+            return Fraction(0)
         return held / gpus if held is not None and gpus else None
-    parts = [
-        Fraction(need, have)
-        for need, have in (
-            (worker.cpu_m, node.allocatable.cpu_m),
-            (worker.memory, node.allocatable.memory),
-        )
-        if have > 0
-    ]
-    return min(Fraction(1), max(parts, default=Fraction(1)))
+    whole = _value(node.allocatable)
+    return min(Fraction(1), _value(worker) / whole) if whole else Fraction(1)
+
+
+def _value(amount: Resources) -> Fraction:
+    """What CPU and memory cost by the usual ratio; the unit cancels out."""
+    return amount.cpu_m * _USD_PER_CORE / 1000 + amount.memory * _USD_PER_GIB / 2**30
 
 
 def worker_rate(node: Node, pool: Pool, worker: Resources) -> Fraction | None:
