@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from kubectl_qm.access.document import Document
 from kubectl_qm.cluster import Json
+from kubectl_qm.spent import NOTHING_TOLD, Spent, spent
 from quartermaster.api.meta import QUEUE_LABEL
 
 ENDED_STATES = frozenset({"Complete", "Failed"})
@@ -95,6 +96,7 @@ class Cost:
     price_source: str
     unpriced_seconds: int
     """Time on nodes without a price, over all pods [s]."""
+    spent: Spent = NOTHING_TOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +353,7 @@ def _cost(part: Document) -> Cost | None:
         currency=part.text("currency") or "USD",
         price_source=part.text("priceSource") or "Unknown",
         unpriced_seconds=part.number("unpricedSeconds"),
+        spent=spent(part),
     )
 
 

@@ -111,7 +111,7 @@ def test_an_api_server_that_restarts_is_only_a_pause(stage: Stage) -> None:
 
 
 def test_a_worker_that_always_fails_is_not_restarted_for_ever(stage: Stage) -> None:
-    document = shell_job("hopeless", "echo the disk said no; exit 3")
+    document = shell_job("hopeless", "sleep 2; echo the disk said no; exit 3")
     document["spec"]["failurePolicy"] = {"maxRestarts": 1}
     stage.apply(document)
     status = stage.wait_for("hopeless", "Failed", 90)

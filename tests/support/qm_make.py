@@ -93,6 +93,16 @@ def running_status(**changes: Any) -> Json:
         "cost": {
             "total": "0.5865",
             "ratePerHour": "3.91",
+            "forecast": "0.6278",
+            "parts": {
+                "Useful": "0.5015",
+                "Rework": "0.0300",
+                "Recovery": "0.0250",
+                "Other": "0.03",
+            },
+            "lostWork": "0.0850",
+            "onDemandEquivalent": "1.3600",
+            "netSpotSavings": "0.7735",
             "currency": "USD",
             "priceSource": "research: list of 2026-11-01",
         },

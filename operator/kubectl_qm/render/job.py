@@ -11,6 +11,7 @@ from rich.text import Text
 from kubectl_qm import money
 from kubectl_qm.render.facts import conditions_table, workers_table
 from kubectl_qm.render.look import CARE, DIM, STRONG, Look, ago, remaining, span, state_style
+from kubectl_qm.spent import Spent
 from kubectl_qm.views import Condition, Cost, Job, Placement, Profile, Progress
 from kubectl_qm.workers import Worker
 from quartermaster.decide import bound
@@ -102,7 +103,7 @@ def _sections(job: Job, now: datetime, look: Look) -> Iterable[tuple[str, list[T
         yield "Step", _lines([step, _step_details(job.profile, look)])
     if job.placement:
         yield "Placement", _placement(job.placement, look)
-    yield "Cost", [_cost(job, look)]
+    yield "Cost", [_cost(job, look), *_spent(job, look)]
     if job.restarts:
         yield "Restarts", [_restarts(job)]
     if job.checkpoint:
@@ -194,9 +195,32 @@ def _cost(job: Job, look: Look) -> Text:
     return text
 
 
+def _spent(job: Job, look: Look) -> list[Text]:
+    """What it went into, and what spot has saved."""
+    if job.cost is None:
+        return []
+    spent, currency = job.cost.spent, job.cost.currency
+    parts = look.dot().join(
+        f"{name} {money.amount(amount)}" for name, amount in spent.parts.items()
+    )
+    return _lines([parts, "" if spent.saved is None else spot_sentence(spent, currency)])
+
+
+def spot_sentence(spent: Spent, currency: str) -> str:
+    """`spot saved 0.0019 USD net, of 0.0066 USD on demand`, or what it has cost more."""
+    saved = spent.saved or Decimal(0)
+    verb = "saved" if saved >= 0 else "has cost more:"
+    sentence = f"spot {verb} {money.amount(abs(saved))} {currency} net"
+    if spent.on_demand is not None:
+        sentence += f", of {money.amount(spent.on_demand)} {currency} on demand"
+    return sentence
+
+
 def _cost_details(cost: Cost) -> Iterable[str]:
     if cost.rate_per_hour:
         yield f"{money.amount(cost.rate_per_hour)} {cost.currency}/h now"
+        if cost.spent.forecast is not None:
+            yield f"{money.amount(cost.spent.forecast)} {cost.currency} at its end"
     if cost.unpriced_seconds:
         yield f"{span(cost.unpriced_seconds)} on nodes without a price"
     if cost.price_source != "Unknown":

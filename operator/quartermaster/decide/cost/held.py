@@ -1,8 +1,10 @@
 """What a worker holds of a node, as it is charged."""
 
+from dataclasses import replace
 from fractions import Fraction
 
-from quartermaster.domain.cluster import Node, Pool
+from quartermaster.decide.cost.rates import worker_rate
+from quartermaster.domain.cluster import Capacity, Node, Pool
 from quartermaster.domain.money.ledger import Held, Machine
 from quartermaster.domain.resources import Resources
 
@@ -29,5 +31,6 @@ def held(node: Node, pool: Pool, needs: Resources) -> Held:
             capacity_type=node.capacity,
         ),
         gpus=node.gpus_in(needs) or Fraction(0),
+        on_demand_usd_per_hour=worker_rate(replace(node, capacity=Capacity.ON_DEMAND), pool, needs),
         price_source=f"{pool.name}: {pool.price_source}" if pool.price_source else pool.name,
     )
