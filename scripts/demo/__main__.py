@@ -14,9 +14,9 @@ from kubectl_qm.errors import CommandError
 from kubectl_qm.render.look import Look
 from kubectl_qm.render.table import Trimmed
 from kubectl_qm.views import Job
-from scripts.demo import artifacts, place, plan, screen, steps, summary, training
+from scripts.demo import artifacts, place, plan, screen, spot, steps, summary, training
 from scripts.demo.errors import DemoError
-from scripts.demo.place import JOB, NAMESPACE, Place
+from scripts.demo.place import JOB, NAMESPACE, SPOT_JOB, Place
 from scripts.demo.screen import Screen
 
 _WIDEST = 110
@@ -58,10 +58,26 @@ def _demonstrate(where: Place) -> None:
         job = training.watch(_eyes(where), shown, _look(console))
         shown.begin("Files")
         files = artifacts.listing(where, job)
+        # Nodes that are not the demonstration's own are left alone.
+        moved = None if where.cluster == "existing" else _spot_scene(where, console, shown)
         shown.end()
     took_s = time.monotonic() - began
-    page = Trimmed(summary.page(where, job, files, took_s), _look(console).width)
+    story = summary.Story(job, files, moved)
+    page = Trimmed(summary.page(where, story, took_s), _look(console).width)
     console.print(page, end="", crop=False)
+
+
+def _spot_scene(where: Place, console: Console, shown: Screen) -> summary.Moved:
+    """A second job, whose node is taken away in the middle."""
+    _run(plan.spot_scene(where), where, shown)
+    shown.begin("Spot training")
+    reclaim = spot.Reclaim(spot.taking(where))
+    reclaim.tidy()
+    try:
+        job = training.watch(_eyes(where), shown, _look(console), SPOT_JOB, reclaim.seen)
+    finally:
+        reclaim.give_back()
+    return summary.Moved(job, tuple(reclaim.places))
 
 
 def _install(where: Place) -> None:

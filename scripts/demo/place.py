@@ -14,6 +14,7 @@ from scripts.demo.errors import DemoError
 OPERATOR_NAMESPACE = "quartermaster-system"
 NAMESPACE = "demo"
 JOB = "digits"
+SPOT_JOB = "digits-spot"
 RELEASE = "quartermaster"
 ROOT = Path(__file__).resolve().parents[2]
 _KIND_CONTEXT = "kind-quartermaster"

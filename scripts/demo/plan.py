@@ -4,7 +4,15 @@ import json
 import sys
 from collections.abc import Iterator
 
-from scripts.demo.place import JOB, NAMESPACE, OPERATOR_NAMESPACE, RELEASE, ROOT, Place
+from scripts.demo.place import (
+    JOB,
+    NAMESPACE,
+    OPERATOR_NAMESPACE,
+    RELEASE,
+    ROOT,
+    SPOT_JOB,
+    Place,
+)
 from scripts.demo.steps import Step
 
 KIND = "trainingjobs.quartermaster.dev"
@@ -71,14 +79,24 @@ def installation(place: Place) -> Iterator[Step]:
         "earlier",
         "Earlier run",
         place.kubectl(
-            *("delete", KIND, JOB, "-n", NAMESPACE, "--ignore-not-found", "--timeout=120s")
+            *("delete", KIND, JOB, SPOT_JOB, "-n", NAMESPACE),
+            *("--ignore-not-found", "--timeout=120s"),
         ),
         f"see what holds it: `kubectl describe {KIND} {JOB} -n {NAMESPACE}`",
     )
-    yield Step(
-        "job",
-        "Job",
-        place.kubectl("apply", "-n", NAMESPACE, "-f", str(ROOT / "examples/training-job.yaml")),
+    yield _applied(place, "job", "Job", "training-job.yaml")
+
+
+def spot_scene(place: Place) -> Step:
+    """The second job, which a spot node is taken away from."""
+    return _applied(place, "spot-job", "Spot job", "spot-job.yaml")
+
+
+def _applied(place: Place, name: str, title: str, example: str) -> Step:
+    return Step(
+        name,
+        title,
+        place.kubectl("apply", "-n", NAMESPACE, "-f", str(ROOT / "examples" / example)),
         "the message names the field that is wrong",
     )
 

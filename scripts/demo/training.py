@@ -33,8 +33,21 @@ class Eyes:
     sleep: Callable[[float], None]
 
 
-def watch(eyes: Eyes, screen: Screen, look: Look) -> Job:
-    """Show the job until it is complete.
+def unmoved(_: Job) -> None:
+    """Whoever only looks."""
+
+
+def watch(
+    eyes: Eyes, screen: Screen, look: Look, name: str = JOB, seen: Callable[[Job], None] = unmoved
+) -> Job:
+    """Show a job until it is complete.
+
+    Args:
+        eyes: What watching needs of the world.
+        screen: Where it is shown.
+        look: How it is shown.
+        name: Which job.
+        seen: Called with the job at each look.
 
     Raises:
         DemoError: It failed, or did not end in time; the message says why and what to do.
@@ -43,7 +56,7 @@ def watch(eyes: Eyes, screen: Screen, look: Look) -> Job:
     missed = 0
     while True:
         try:
-            job = _seen(eyes, screen, look)
+            job = _shown(eyes, screen, look, name)
             missed = 0
         except (UnreachableError, NotFoundError) as error:
             missed += 1
@@ -56,11 +69,12 @@ def watch(eyes: Eyes, screen: Screen, look: Look) -> Job:
                 raise DemoError(_failure(job))
             if eyes.clock() > deadline:
                 raise DemoError(_overdue(job))
+            seen(job)
         eyes.sleep(PERIOD_S)
 
 
-def _seen(eyes: Eyes, screen: Screen, look: Look) -> Job:
-    job = views.job(eyes.cluster.get_job(NAMESPACE, JOB))
+def _shown(eyes: Eyes, screen: Screen, look: Look, name: str) -> Job:
+    job = views.job(eyes.cluster.get_job(NAMESPACE, name))
     pods = workers.newest(find_workers(eyes.cluster, job))
     page = job_page(job, pods, now=eyes.now(), look=look)
     left = remaining(job, eyes.now())
@@ -92,7 +106,7 @@ def _failure(job: Job) -> str:
     why = f"{condition.reason}: {condition.message}" if condition else "no reason was given"
     return (
         f"the job failed: {why}\n"
-        f"  what to do: kubectl qm explain {JOB} -n {NAMESPACE}; kubectl qm logs {JOB} "
+        f"  what to do: kubectl qm explain {job.name} -n {NAMESPACE}; kubectl qm logs {job.name} "
         f"-n {NAMESPACE}"
     )
 
@@ -101,5 +115,5 @@ def _overdue(job: Job) -> str:
     reason = job.placement.reason if job.placement else ""
     return (
         f"the job is {job.state} after {LIMIT_S / 60:.0f} minutes: {reason or 'no reason yet'}\n"
-        f"  what to do: kubectl qm explain {JOB} -n {NAMESPACE}"
+        f"  what to do: kubectl qm explain {job.name} -n {NAMESPACE}"
     )

@@ -14,7 +14,7 @@ from devcluster.layout import Layout
 from kubectl_qm import views
 from kubectl_qm.errors import UnreachableError
 from kubectl_qm.render.look import Look
-from scripts.demo import artifacts, place, plan, screen, steps, summary, training
+from scripts.demo import artifacts, place, plan, screen, spot, steps, summary, training
 from scripts.demo.errors import DemoError, StepError
 from scripts.demo.place import Place
 from tests.docs.pages import ROOT
@@ -211,7 +211,8 @@ def test_a_cluster_that_stays_away_is_given_up() -> None:
 def test_the_summary_has_the_result_and_the_way_on(where: Place) -> None:
     job = views.job(training_job(namespace="demo", status=COMPLETE))
     written = io.StringIO()
-    page = summary.page(where, job, ["  12  model/config.json"], 95)
+    story = summary.Story(job, ["  12  model/config.json"])
+    page = summary.page(where, story, 95)
     Console(file=written, width=110, markup=False, emoji=False, highlight=False).print(page)
     text = written.getvalue()
     for want in (
@@ -228,6 +229,34 @@ def test_the_summary_has_the_result_and_the_way_on(where: Place) -> None:
         "make cluster-down",
     ):
         assert want in text, want
+
+
+def test_the_summary_tells_what_an_interruption_cost_and_what_spot_saved(where: Place) -> None:
+    moved = views.job(training_job("digits-spot", namespace="demo", status=running_status()))
+    told = summary.Moved(moved, ("qm-spot", "qm-ondemand"))
+    found = dict(summary.interruption(told))
+    assert found["Nodes"] == "qm-spot -> qm-ondemand"
+    assert found["Lost work"].startswith("0.0850 USD")
+    assert found["Spot saved"].startswith("0.7735 USD")
+    written = io.StringIO()
+    page = summary.page(where, summary.Story(moved, [], told), 95)
+    Console(file=written, width=110, markup=False, emoji=False, highlight=False).print(page)
+    assert "digits-spot lost its node in the middle" in written.getvalue()
+
+
+def test_a_node_is_taken_away_once_and_given_back() -> None:
+    asked: list[tuple[str, ...]] = []
+    reclaim = spot.Reclaim(lambda *words: asked.append(words))
+    early = running_status(progress={"step": spot.FIRST_STEPS - 1, "totalSteps": 9999})
+    for status in (early, running_status(progress={"step": spot.FIRST_STEPS, "totalSteps": 9999})):
+        for _ in range(2):
+            reclaim.seen(views.job(training_job(namespace="demo", status=status)))
+    assert [words[:3] for words in asked] == [("taint", "node", "node-1")]
+    moved = running_status(placement={"nodes": ["node-9"], "reason": "the only one"})
+    reclaim.seen(views.job(training_job(namespace="demo", status=moved)))
+    assert reclaim.places == ["node-1", "node-2", "node-9"]
+    reclaim.give_back()
+    assert asked[-1][-1] == f"{spot.NOTICE}:NoSchedule-"
 
 
 def test_a_summary_without_figures_says_unknown(where: Place) -> None:

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from rich.console import Console, RenderableType
 
-from kubectl_qm import output
 from kubectl_qm.cluster import Cluster
 from kubectl_qm.errors import DeniedError
+from kubectl_qm.render import output
 from kubectl_qm.render.look import Look
 from kubectl_qm.render.table import Trimmed
 

@@ -138,8 +138,6 @@ class Exact(ApiModel):
     """Pod time of which nobody knows what it costs on demand [us]."""
     spot_paid: ExactAmount = "0/1"
     """Of `accrued`, on spot nodes [USD]."""
-    spot_on_demand: ExactAmount = "0/1"
-    """Of `onDemand`, on spot nodes [USD]."""
 
 
 class Cost(ApiModel):
@@ -158,7 +156,7 @@ class Cost(ApiModel):
     on_demand_equivalent: Money | None = None
     """What the same work would have cost on demand, undisturbed; unset while that is unknown."""
     net_spot_savings: SignedMoney | None = None
-    """What spot nodes saved, less what their interruptions cost: below zero where they did not pay.
+    """On-demand equivalent less cost: below zero where spot did not pay for its interruptions.
 
     Unset for a job that had none, and while a price is unknown."""
     currency: Annotated[str, Field(max_length=3)] = "USD"

@@ -120,7 +120,6 @@ def _account(cost: Cost) -> Account:
         on_demand=Fraction(cost.exact.on_demand),
         not_comparable=cost.exact.not_comparable_microseconds * _MICROSECOND,
         spot_paid=Fraction(cost.exact.spot_paid),
-        spot_on_demand=Fraction(cost.exact.spot_on_demand),
     )
 
 
@@ -150,7 +149,6 @@ def _cost(
             on_demand=_text(closed.on_demand),
             not_comparable_microseconds=closed.not_comparable // _MICROSECOND,
             spot_paid=_text(closed.spot_paid),
-            spot_on_demand=_text(closed.spot_on_demand),
         ),
         closing=closing,
     )

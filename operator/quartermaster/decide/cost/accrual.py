@@ -43,8 +43,6 @@ class Account:
     """Pod time of which nobody knows what it costs on demand."""
     spot_paid: Fraction = NOTHING
     """Of `accrued`, on spot nodes [USD], exact."""
-    spot_on_demand: Fraction = NOTHING
-    """Of `on_demand`, on spot nodes [USD], exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +74,15 @@ class Bill:
 
     @property
     def saved(self) -> Fraction | None:
-        """What spot saved, net of what its interruptions cost [USD]; below zero where it did not.
+        """What spot saved, net of what interruptions cost [USD]; below zero where it did not pay.
 
-        On demand, the same work would have had no rework and no recovery. None, too, where nothing
-        was on spot nodes.
+        On demand the same work would have had no rework and no recovery, so what they cost counts
+        against spot wherever it was spent. None, too, where nothing was on spot nodes.
         """
         unknown = self.account.unpriced or self.account.not_comparable
         if unknown or not self.on_spot:
             return None
-        return self.account.spot_on_demand - self.account.spot_paid
+        return self.account.on_demand - self.account.accrued
 
 
 def amount(entry: Entry) -> Fraction | None:
@@ -123,7 +121,7 @@ def rate(workers: Iterable[Worker]) -> Fraction | None:
 
 def _with_entries(account: Account, entries: Sequence[Entry], *, pods: int) -> Account:
     parts, times = dict(account.parts), dict(account.times)
-    paid, compared, spot_paid, spot_compared = NOTHING, NOTHING, NOTHING, NOTHING
+    paid, compared, spot_paid = NOTHING, NOTHING, NOTHING
     unpriced, not_comparable = NO_TIME, NO_TIME
     for entry in entries:
         part = entry.part or Part.OTHER
@@ -141,7 +139,7 @@ def _with_entries(account: Account, entries: Sequence[Entry], *, pods: int) -> A
         times[part] = times.get(part, NO_TIME) + entry.charged
         paid, compared = paid + (cost or NOTHING), compared + other
         if _is_spot(entry):
-            spot_paid, spot_compared = spot_paid + (cost or NOTHING), spot_compared + other
+            spot_paid += cost or NOTHING
     return Account(
         accrued=account.accrued + paid,
         segments=account.segments + pods,
@@ -151,7 +149,6 @@ def _with_entries(account: Account, entries: Sequence[Entry], *, pods: int) -> A
         on_demand=account.on_demand + compared,
         not_comparable=account.not_comparable + not_comparable,
         spot_paid=account.spot_paid + spot_paid,
-        spot_on_demand=account.spot_on_demand + spot_compared,
     )
 
 
