@@ -1,5 +1,6 @@
 """Laws of what a worker's time went into."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -36,6 +37,7 @@ def histories(draw: st.DrawFn) -> list[Stretch]:
                 None if stepped is None else at(stepped),
                 None if saved is None else at(saved),
                 timedelta(seconds=draw(st.integers(0, 60))),
+                draw(st.booleans()),
                 None if broken is None else at(broken),
             )
         )
@@ -71,7 +73,9 @@ def test_what_time_went_into_does_not_change_as_time_goes_on(
 ) -> None:
     """But for saves, whose time is only a sum: billed up to now or later, what was is the same."""
     bound, started, released = worker
-    plain = [Stretch(s.together, s.stepped, s.saved, timedelta(), s.broken) for s in history]
+    plain = [
+        Stretch(s.together, s.stepped, s.saved, timedelta(), s.complete, s.broken) for s in history
+    ]
     now = totals(split(bound, started, released, plain))
     later = totals(split(bound, started, released + timedelta(seconds=more), plain))
     for part, time in now.items():
@@ -83,12 +87,12 @@ def test_what_time_went_into_does_not_change_as_time_goes_on(
 def test_nothing_is_useful_of_a_run_that_tells_of_no_step(
     worker: tuple[datetime, datetime | None, datetime], history: list[Stretch]
 ) -> None:
-    silent = [Stretch(s.together, None, s.saved, s.stalled, s.broken) for s in history]
+    silent = [replace(stretch, stepped=None) for stretch in history]
     assert set(totals(split(*worker, silent))) <= {Part.OTHER, Part.GANG_WAIT}
 
 
 def test_an_interrupted_gang_and_the_one_that_goes_on() -> None:
-    first = Stretch(at(10), at(20), at(80), timedelta(seconds=3), at(100))
+    first = Stretch(at(10), at(20), at(80), timedelta(seconds=3), broken=at(100))
     second = Stretch(at(150), at(160))
     assert seconds(split(at(0), at(4), at(101), [first, second])) == {
         Part.OTHER: 4 + 10,  # the container's start, then up to the first step
@@ -105,11 +109,20 @@ def test_an_interrupted_gang_and_the_one_that_goes_on() -> None:
     }
 
 
+def test_what_comes_after_a_complete_save_is_not_lost_work() -> None:
+    stopped = Stretch(at(0), at(10), at(80), complete=True, broken=at(84))
+    assert seconds(split(at(0), at(0), at(84), [stopped])) == {
+        Part.OTHER: 10,
+        Part.USEFUL: 70,
+        Part.RECOVERY: 4,
+    }
+
+
 def test_a_worker_that_never_ran_only_started() -> None:
     assert seconds(split(at(0), None, at(30), [])) == {Part.OTHER: 30}
     assert seconds(split(at(0), at(5), at(30), [])) == {Part.OTHER: 5, Part.GANG_WAIT: 25}
 
 
 def test_a_run_without_a_save_loses_all_of_its_steps() -> None:
-    broken = Stretch(at(0), at(10), None, timedelta(), at(50))
+    broken = Stretch(at(0), at(10), broken=at(50))
     assert seconds(split(at(0), at(0), at(50), [broken])) == {Part.OTHER: 10, Part.REWORK: 40}

@@ -203,6 +203,8 @@ class StretchStatus(ApiModel):
     """When the newest state that outlives it was saved."""
     stalled_microseconds: Annotated[int, Field(ge=0)] = 0
     """How long steps stood still for saves [us]."""
+    complete: bool = False
+    """Whether that state holds the last step, since the run was told to stop."""
     broken: datetime | None = None
     """When the first member ended without success."""
 

@@ -194,6 +194,7 @@ def stretches_of(told: Iterable[StretchStatus]) -> tuple[Stretch, ...]:
             together=it.together,
             stepped=it.stepped,
             saved=it.saved,
+            complete=it.complete,
             stalled=it.stalled_microseconds * _MICROSECOND,
             broken=it.broken,
         )
@@ -208,6 +209,7 @@ def stretches_text(stretches: Iterable[Stretch]) -> list[StretchStatus]:
             together=it.together,
             stepped=it.stepped,
             saved=it.saved,
+            complete=it.complete,
             stalled_microseconds=it.stalled // _MICROSECOND,
             broken=it.broken,
         )

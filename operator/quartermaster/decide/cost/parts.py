@@ -60,9 +60,10 @@ def split(
     """A worker's time from bind to release, in disjoint parts that add up to it.
 
     Until its container runs it starts; until the last member runs it waits for the gang; until the
-    first step the gang starts. Steps after the last save before a break are lost. What comes after
-    a break, up to the first step of the next time together, is recovery. Of a run that never tells
-    of a step nothing is known: its time is other.
+    first step the gang starts. Steps after the last save before a break are lost; after the save of
+    a run that was told to stop there are none. What comes after a break, up to the first step of
+    the next time together, is recovery. Of a run that never tells of a step nothing is known: its
+    time is other.
 
     Args:
         bound: When it was bound to its node.
@@ -103,7 +104,7 @@ def _cut_stretch(cutter: _Cutter, stretch: Stretch, *, again: bool) -> bool:
         )
         return True
     left = cutter.cut(stretch.kept_until, Part.USEFUL, stretch.stalled)
-    cutter.cut(stretch.broken, Part.REWORK, left)
+    cutter.cut(stretch.broken, Part.RECOVERY if stretch.complete else Part.REWORK, left)
     return True
 
 

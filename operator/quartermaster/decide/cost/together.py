@@ -87,7 +87,7 @@ def _with_report(history: list[Stretch], report: Report | None) -> list[Stretch]
         return history
     last = history[-1]
     if last.stepped is None and last.broken is None and _is_of(report, last):
-        ago = timedelta(seconds=round(report.stepping_seconds or 0.0, 6))
+        ago = _time(report.stepping_seconds)
         stepped = max(last.together, report.received - ago)
         history = [*history[:-1], replace(last, stepped=stepped)]
     return _with_save(history, report)
@@ -97,7 +97,7 @@ def _is_of(report: Report, last: Stretch) -> bool:
     """Whether a report is of a step of this life, and not the last words of the one before."""
     if report.state in NOT_STEPPING:
         return False
-    ago = timedelta(seconds=report.stepping_seconds or 0.0)
+    ago = _time(report.stepping_seconds)
     return report.received - ago >= last.together or report.received > last.together + LAST_WORDS
 
 
@@ -112,10 +112,16 @@ def _with_save(history: list[Stretch], report: Report) -> list[Stretch]:
         it = history[i]
         if it.together <= saved:
             if it.saved is None or it.saved < saved:
-                stalled = it.stalled + timedelta(seconds=round(stall or 0.0, 6))
-                found[i] = replace(it, saved=saved, stalled=stalled)
+                it = replace(it, saved=saved, stalled=it.stalled + _time(stall))
+            if report.state == "Saving" and report.step == report.checkpoint_step:
+                it = replace(it, complete=True)
+            found[i] = it
             break
     return found
+
+
+def _time(seconds: float | None) -> timedelta:
+    return timedelta(seconds=round(seconds or 0.0, 6))
 
 
 def _needed(history: list[Stretch], workers: Iterable[Worker]) -> list[Stretch]:

@@ -18,6 +18,8 @@ class Stretch:
     """When the newest state that outlives it was saved."""
     stalled: timedelta = NO_TIME
     """How long steps stood still for saves."""
+    complete: bool = False
+    """Whether that state holds the last step: the run saved because it was told to stop."""
     broken: datetime | None = None
     """When the first member ended without success; None while it runs, and after success."""
 

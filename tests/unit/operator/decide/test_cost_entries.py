@@ -31,7 +31,7 @@ def worker(*repriced: tuple[int, Fraction | None]) -> make.Worker:
 
 
 def test_who_where_and_at_what_price() -> None:
-    broken = Stretch(after(0), after(10), after(70), timedelta(seconds=6), after(100))
+    broken = Stretch(after(0), after(10), after(70), timedelta(seconds=6), broken=after(100))
     found = entries.of_worker(worker((40, Fraction(7200))), OWNER, after(100), [broken])
     assert [(e.part, e.usd_per_hour, e.charged.total_seconds()) for e in found] == [
         (Part.OTHER, 3600, 10),

@@ -84,6 +84,14 @@ def test_a_save_is_entered_with_what_stood_still_for_it_once() -> None:
     assert (twice.saved, twice.stalled) == (after(55), timedelta(seconds=0.5))
 
 
+def test_the_save_of_a_run_that_was_told_to_stop_holds_all_of_its_steps() -> None:
+    told = replace(report(40, "Saving", saved=39), step=5)
+    (stopped,) = follow((TOGETHER,), Gang(2, PAIR, told))
+    assert stopped.complete
+    (going,) = follow((TOGETHER,), Gang(2, PAIR, replace(told, step=6)))
+    assert not going.complete
+
+
 def test_a_run_that_goes_on_tells_what_it_goes_on_from() -> None:
     """The operator was away for the save itself: nothing that was saved counts as lost."""
     broken = Stretch(after(9), after(10), None, broken=after(50))
