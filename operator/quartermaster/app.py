@@ -24,7 +24,7 @@ from quartermaster.adapters.http import (
     serve,
 )
 from quartermaster.adapters.informer import Informer, listed
-from quartermaster.adapters.kube import KubeClient, connect
+from quartermaster.adapters.kube import ApiError, KubeClient, connect
 from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemetry, QueueCollector
 from quartermaster.adapters.view import ClusterView
 from quartermaster.adapters.writer import ClusterWriter, EventPoster
@@ -110,6 +110,24 @@ class Operator:
             Informer(self._client, "/apis/batch/v1/jobs", self._view.child_jobs, selector=ours),
         ]
 
+    async def _device_informers(self) -> list[Informer]:
+        """Of Dynamic Resource Allocation, where the cluster has it."""
+        group, inventory = "/apis/resource.k8s.io/v1", self._view.devices
+        while True:
+            try:
+                await self._client.get(group)
+            except ClusterError as error:
+                if isinstance(error, ApiError) and error.status == 404:
+                    return []
+                logger.info("not known yet whether there is %s, again: %s", group, error)
+                await asyncio.sleep(1.0)
+            else:
+                return [
+                    Informer(self._client, f"{group}/deviceclasses", inventory.classes),
+                    Informer(self._client, f"{group}/resourceslices", inventory.slices),
+                    Informer(self._client, f"{group}/resourceclaims", inventory.claims),
+                ]
+
     async def run(self) -> int:
         """Serve, wait for the lease, lead; returns the exit status."""
         self._take_signals()
@@ -160,6 +178,7 @@ class Operator:
 
     async def _lead(self) -> None:
         self._leading_since = asyncio.get_running_loop().time()
+        self._informers += await self._device_informers()
         async with asyncio.TaskGroup() as tasks:
             for informer in self._informers:
                 tasks.create_task(informer.run())

@@ -196,8 +196,18 @@ _TABLE: tuple[tuple[str, str, tuple[object, ...], tuple[object, ...]], ...] = (
     (
         "script",
         "spec.trainer.resourcesPerWorker",
-        ({"gpus": 2, "gpuPartition": "1g.5gb"}, {"gpuPartition": "shared", "cpu": "2"}),
-        ({"gpus": 0, "gpuPartition": "shared"},),
+        (
+            {"gpus": 2, "gpuPartition": "1g.5gb"},
+            {"gpuPartition": "shared", "cpu": "2"},
+            {"gpus": 2, "deviceClass": "gpu.nvidia.com"},
+        ),
+        (
+            {"gpus": 0, "gpuPartition": "shared"},
+            {"gpus": 0, "deviceClass": "gpu.nvidia.com"},
+            {"deviceClass": "gpu.nvidia.com", "gpuPartition": "shared"},
+            {"deviceClass": "gpu.nvidia.com", "gpuResource": "amd.com/gpu"},
+            {"deviceClass": "GPU of mine"},
+        ),
     ),
     (
         "built_in",

@@ -12,6 +12,7 @@ from quartermaster.domain.cluster import Node, Taint
 from quartermaster.domain.resources import NOTHING, GpuResource, Resources, amounts
 from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
 from quartermaster.domain.workload import NamespacedName
+from quartermaster.manifests import devices
 from quartermaster.manifests.held import held_from_text, prices_from_text, rate_from_text
 from quartermaster.manifests.worker import CONTAINER
 from quartermaster.units import byte_count, millicores
@@ -131,10 +132,16 @@ def pod(document: Document) -> Pod:
         key=address(document),
         uid=metadata["uid"],
         node=None if gated else place,
-        holds=NOTHING if over else _held(spec),
+        holds=NOTHING if over else _held(spec) + (_noted(metadata) if ours else NOTHING),
         worker=_worker(document, None if gated else place) if ours else None,
         daemon=any(o.get("kind") == "DaemonSet" for o in metadata.get("ownerReferences") or ()),
     )
+
+
+def _noted(metadata: Document) -> Resources:
+    """The devices that a pod of ours gets by claims."""
+    text = (metadata.get("annotations") or {}).get(meta.DEVICES_ANNOTATION, "")
+    return Resources(parts=amounts(devices.noted(text)))
 
 
 def _held(spec: Document) -> Resources:

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from quartermaster.adapters import documents
 from quartermaster.adapters.cache import Cache, Document
+from quartermaster.adapters.devices.inventory import DeviceInventory
 from quartermaster.adapters.documents import Namespace, Pod
 from quartermaster.adapters.resources import PoolRecord, QueueRecord, pool_record, queue_record
 from quartermaster.api import meta
 from quartermaster.api.record import JobRecord, parse
+from quartermaster.catalog import partitions
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.queue import Queue
 from quartermaster.domain.resources import NOTHING, Resources
@@ -49,6 +51,7 @@ class ClusterView:
         self.pods: Cache[Pod] = Cache(documents.pod, self._pod_changed)
         self.child_jobs: Cache[ChildJob] = Cache(documents.child_job, self._child_changed)
         self.nodes: Cache[Node] = Cache(documents.node, self._node_changed)
+        self.devices = DeviceInventory(self._devices_changed)
 
     def job(self, uid: str) -> JobRecord | None:
         """A TrainingJob."""
@@ -97,7 +100,8 @@ class ClusterView:
 
     def node(self, name: str) -> Node | None:
         """One node, without what its pods hold."""
-        return self._nodes.get(name)
+        found = self._nodes.get(name)
+        return None if found is None else self.devices.offered(found)
 
     def snapshot(self) -> Snapshot:
         """Nodes with what their pods hold, and pools."""
@@ -113,11 +117,17 @@ class ClusterView:
         return found[1]
 
     def _with_pods(self, node: Node) -> Node:
-        held = self._held.get(node.name)
-        if held is None:
+        node = self.devices.offered(node)
+        held = self._held.get(node.name, NOTHING) + self.devices.taken(node.name, self._has_noted)
+        if held == NOTHING:
             return node
         daemons = self._daemons.get(node.name, NOTHING)
         return replace(node, used=documents.held_on(node, held), daemons=daemons)
+
+    def _has_noted(self, pod_uid: str) -> bool:
+        """Whether what a pod holds of devices is counted with the pod itself."""
+        _, holds, _ = self._holds.get(pod_uid, NOWHERE)
+        return any(partitions.is_class(name) for name, _ in holds.parts)
 
     def _hold(self, uid: str, pod: Pod | None) -> None:
         """Count what a pod holds where it is now, and not where it was before."""
@@ -145,6 +155,10 @@ class ClusterView:
         elif self._nodes.get(node.name) is node:
             del self._nodes[node.name]
             self._full.pop(node.name, None)
+        self._room()
+
+    def _devices_changed(self) -> None:
+        self._full.clear()
         self._room()
 
     def _touch_jobs_on(self, name: str) -> None:

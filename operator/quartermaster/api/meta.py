@@ -26,6 +26,9 @@ POD_FINALIZER = f"{GROUP}/accounting"
 PRICE_ANNOTATION = f"{GROUP}/usd-per-hour"
 """On a pod: the price of its share of the node when it was placed [USD/h], or `unknown`."""
 
+DEVICES_ANNOTATION = f"{GROUP}/devices"
+"""On a pod that gets devices by claims: `CLASS=COUNT`, since its requests do not tell."""
+
 HELD_ANNOTATION = f"{GROUP}/held"
 """On a pod: of which machine it holds what, as it was when it was placed. In JSON."""
 

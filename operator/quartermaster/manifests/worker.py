@@ -4,14 +4,13 @@ from typing import Any
 
 from quartermaster.api import meta
 from quartermaster.api.training_job import TrainingJobSpec
-from quartermaster.catalog import partitions
 from quartermaster.domain import failure
 from quartermaster.domain.decision import Assignment
 from quartermaster.domain.money.ledger import Held
 from quartermaster.domain.resources import GpuResource
 from quartermaster.domain.worker import Worker
 from quartermaster.domain.workload import NamespacedName
-from quartermaster.manifests import metadata, runtime, volume
+from quartermaster.manifests import devices, metadata, runtime, volume
 from quartermaster.manifests.held import held_text, rate_text
 
 CONTAINER = "trainer"
@@ -90,6 +89,7 @@ def pod_template(
             "annotations": {
                 "karpenter.sh/do-not-disrupt": "true",
                 "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+                **devices.note(spec.trainer.resources_per_worker),
             },
             "finalizers": [meta.POD_FINALIZER],
         },
@@ -111,6 +111,7 @@ def pod_template(
             "tolerations": _tolerations(spec.trainer.resources_per_worker.gpu_resource),
             "containers": [_container(spec, key, uid, trainer_image, progress_url)],
             "volumes": _volumes(spec, key, uid),
+            **devices.claims(spec.trainer.resources_per_worker, key),
         },
     }
 
@@ -137,9 +138,8 @@ def _container(
     needs = spec.trainer.resources_per_worker
     requests = {"cpu": needs.cpu, "memory": needs.memory}
     limits = {"memory": needs.memory}
-    if needs.gpus:
-        partition = needs.gpu_partition
-        device = partitions.resource(partition) if partition else needs.gpu_resource.value
+    if needs.gpus and needs.device_class is None:
+        device = devices.kind(needs) or needs.gpu_resource.value
         limits[device] = str(needs.gpus)
         requests[device] = str(needs.gpus)
     container: dict[str, Any] = {
@@ -147,7 +147,7 @@ def _container(
         "image": spec.trainer.image or image,
         "command": spec.trainer.command or list(runtime.LAUNCH),
         "env": runtime.environment(spec, key, uid, progress_url),
-        "resources": {"requests": requests, "limits": limits},
+        "resources": {"requests": requests, "limits": limits, **devices.claimed(needs)},
         "ports": [{"name": "rendezvous", "containerPort": runtime.MASTER_PORT}],
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {

@@ -17,6 +17,7 @@ from quartermaster.domain.queue import UNKNOWN_MODEL, Holding, Seat
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.domain.workload import Gang
+from quartermaster.manifests import devices
 from quartermaster.reconcile.ports import View
 from quartermaster.reconcile.profile.step_costs import job_profile
 from quartermaster.units import byte_count, millicores
@@ -29,13 +30,13 @@ NOWHERE: Places = {}
 def per_worker(spec: TrainingJobSpec) -> Resources:
     """What one worker takes of a node."""
     needs = spec.trainer.resources_per_worker
-    return _resources(needs.cpu, needs.memory, needs.gpus, needs.gpu_partition)
+    return _resources(needs.cpu, needs.memory, needs.gpus, devices.kind(needs))
 
 
 @lru_cache(maxsize=1024)
-def _resources(cpu: str, memory: str, gpus: int, partition: str | None) -> Resources:
+def _resources(cpu: str, memory: str, gpus: int, part: str | None) -> Resources:
     # Asked for every job in every cycle, and always the same: half of the time without the cache.
-    parts = () if partition is None else ((partitions.resource(partition), gpus),)
+    parts = () if part is None else ((part, gpus),)
     return Resources(
         cpu_m=millicores(cpu),
         memory=byte_count(memory),

@@ -19,7 +19,7 @@ from quartermaster.domain.cluster import Node, Snapshot
 from quartermaster.domain.decision import Decision, Refusal
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.errors import ConflictError
-from quartermaster.manifests import volume
+from quartermaster.manifests import devices, volume
 from quartermaster.manifests import worker as manifests
 from quartermaster.reconcile import accounts, blame, report
 from quartermaster.reconcile.accounts import Books, Charging
@@ -214,6 +214,8 @@ class TrainingJobReconciler:
         try:
             if spec.trainer.workers > 1:
                 await self._world.writer.create(manifests.service(job.key, job.uid))
+            if (template := devices.template(spec, job.key, job.uid)) is not None:
+                await self._world.writer.create(template)
             await self._world.writer.create(
                 manifests.job(
                     spec,

@@ -22,6 +22,7 @@ class NodeRefusal(StrEnum):
     TAINTED = "with a taint that the job does not tolerate"
     OTHER_SLOTS = "that offer slots of GPUs by the other name (gpuPartition: shared or shared-gpu)"
     OTHER_PARTS = "without GPUs in such parts"
+    OTHER_CLASS = "without devices of that DeviceClass"
     PARTED = "whose GPUs are in parts (resourcesPerWorker.gpuPartition)"
     MIG_AS_GPUS = "with MIG devices for GPUs, which have to be named in placement.accelerators"
     TOO_SMALL = "too small for one worker even when empty"
@@ -40,6 +41,7 @@ LASTING = frozenset(
         NodeRefusal.TAINTED,
         NodeRefusal.OTHER_SLOTS,
         NodeRefusal.OTHER_PARTS,
+        NodeRefusal.OTHER_CLASS,
         NodeRefusal.PARTED,
         NodeRefusal.MIG_AS_GPUS,
         NodeRefusal.TOO_SMALL,
@@ -100,6 +102,7 @@ def _in_parts(node: Node, gang: Gang) -> tuple[tuple[bool, NodeRefusal], ...]:
         missing = bool(wanted - offered)
         return (
             (missing and wanted <= _SLOTS and bool(offered & _SLOTS), NodeRefusal.OTHER_SLOTS),
+            (missing and any(map(partitions.is_class, wanted)), NodeRefusal.OTHER_CLASS),
             (missing, NodeRefusal.OTHER_PARTS),
         )
     if not each.gpus:

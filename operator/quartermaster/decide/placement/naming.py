@@ -16,7 +16,7 @@ def worker_needs(gang: Gang) -> str:
     """What is asked for: `2 workers of 1 GPU, 1 CPU, 4.0 GiB`."""
     per = gang.per_worker
     gpus = f"{per.gpus} GPU{'s' if per.gpus != 1 else ''}, " if per.gpus else ""
-    gpus += "".join(f"{count} x {_part(name)} of a GPU, " for name, count in per.parts)
+    gpus += "".join(f"{count} x {_part(name)}, " for name, count in per.parts)
     workers = f"{gang.size} worker{'s' if gang.size != 1 else ''}"
     return f"{workers} of {gpus}{per.cpu_m / 1000:g} CPU, {per.memory / 2**30:.3g} GiB"
 
@@ -45,15 +45,24 @@ def _mixture(candidate: Candidate, gang: Gang) -> str:
 
 def _what(workers: int, gang: Gang, accelerator: str, capacity: Capacity | None) -> str:
     number = workers * max(1, gang.per_worker.devices)
-    parts = "".join(f"{_part(name)} of " for name, _ in gang.per_worker.parts)
+    parts = [name for name, _ in gang.per_worker.parts if not partitions.is_class(name)]
+    classes = [name for name, _ in gang.per_worker.parts if partitions.is_class(name)]
+    of = "".join(f"{_named(name)} of " for name in parts)
     words = [
-        f"{number} x {parts}{accelerator or ('a GPU' if parts else 'CPU worker')}",
+        f"{number} x {of}{accelerator or ('a GPU' if parts or classes else 'CPU worker')}",
         _CAPACITY_WORDS.get(capacity, "") if capacity else "mixed",
     ]
     return " ".join(word for word in words if word)
 
 
 def _part(resource: str) -> str:
+    """What a job asks for: `1g.10gb of a GPU`, or `device of gpu.nvidia.com`."""
+    if partitions.is_class(resource):
+        return f"device of {partitions.partition(resource)}"
+    return f"{_named(resource)} of a GPU"
+
+
+def _named(resource: str) -> str:
     """A part of a GPU as the job asks for it: `1g.10gb`, or `slot`."""
     name = partitions.partition(resource)
     return "slot" if name in partitions.SLOTS else name

@@ -11,7 +11,7 @@ from quartermaster import __version__
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.domain.resources import GpuResource
 from quartermaster.domain.workload import NamespacedName
-from quartermaster.manifests import volume, worker
+from quartermaster.manifests import devices, volume, worker
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "manifests"
 KEY, UID = NamespacedName("team-a", "digits"), "0f2c7a1e-93d4-4c5b-8a76-1b2c3d4e5f60"
@@ -45,6 +45,13 @@ SPECS: dict[str, dict[str, Any]] = {
         "dataset": {"uri": "builtin://digits"},
         "trainer": {"resourcesPerWorker": {"gpuPartition": "1g.10gb", "cpu": "2"}},
     },
+    "device-class": {
+        "trainer": {
+            "command": ["python", "/workspace/train.py"],
+            "workers": 2,
+            "resourcesPerWorker": {"gpus": 2, "deviceClass": "gpu.nvidia.com", "cpu": "2"},
+        },
+    },
     "own-script": {
         "trainer": {
             "image": "registry.example.com/train:1.2",
@@ -62,7 +69,7 @@ SPECS: dict[str, dict[str, Any]] = {
 
 
 def documents(spec: TrainingJobSpec) -> list[dict[str, Any]]:
-    claim = volume.claim(spec, KEY, UID)
+    before = [volume.claim(spec, KEY, UID), devices.template(spec, KEY, UID)]
     job = worker.job(
         spec,
         KEY,
@@ -70,7 +77,7 @@ def documents(spec: TrainingJobSpec) -> list[dict[str, Any]]:
         trainer_image="quartermaster/trainer:1",
         progress_url="http://quartermaster.quartermaster-system.svc:8080/v1/progress",
     )
-    return [*([claim] if claim else []), worker.service(KEY, UID), job]
+    return [*(it for it in before if it), worker.service(KEY, UID), job]
 
 
 @pytest.mark.parametrize("name", SPECS)
