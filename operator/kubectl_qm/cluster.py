@@ -71,6 +71,10 @@ class Cluster(Protocol):
         """Every node."""
         ...
 
+    def list_devices(self, plural: str) -> list[Json]:
+        """DeviceClasses, ResourceSlices or ResourceClaims; none where they cannot be seen."""
+        ...
+
     def list_namespaces(self) -> list[Json]:
         """Every namespace."""
         ...

@@ -18,6 +18,7 @@ class MemoryCluster:
     pools: list[Json] = field(default_factory=list)
     queues: list[Json] = field(default_factory=list)
     nodes: list[Json] = field(default_factory=list)
+    devices: dict[str, list[Json]] = field(default_factory=dict)
     namespaces: list[Json] = field(default_factory=list)
     operators: list[Json] = field(default_factory=list)
     logs: dict[str, Iterable[str]] = field(default_factory=dict)
@@ -60,6 +61,10 @@ class MemoryCluster:
     def list_queues(self) -> list[Json]:
         self._refuse()
         return sorted(self.queues, key=lambda queue: str(queue["metadata"]["name"]))
+
+    def list_devices(self, plural: str) -> list[Json]:
+        self._refuse("list_devices")
+        return self.devices.get(plural, [])
 
     def list_nodes(self) -> list[Json]:
         self._refuse("list_nodes")

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from kubectl_qm.access.api_server import READ_TIMEOUT_S, ApiServer
 from kubectl_qm.cluster import TRAINER_CONTAINER, Json, LogRequest
+from kubectl_qm.errors import DeniedError, NotFoundError, NotInstalledError
 from quartermaster.api.meta import API_VERSION, JOB_UID_LABEL
 
 TRAINING_JOBS = "trainingjobs"
@@ -58,6 +59,13 @@ class KubernetesCluster:
     def list_nodes(self) -> list[Json]:
         """Nodes."""
         return self._server.items("/api/v1/nodes")
+
+    def list_devices(self, plural: str) -> list[Json]:
+        """A resource of Dynamic Resource Allocation; none where the cluster has not got it."""
+        try:
+            return self._server.items(f"/apis/resource.k8s.io/v1/{_segment(plural)}")
+        except (NotFoundError, NotInstalledError, DeniedError):
+            return []
 
     def list_namespaces(self) -> list[Json]:
         """Namespaces."""

@@ -77,6 +77,9 @@ def _seen(cluster: Cluster) -> Documents:
             training_jobs=cluster.list_jobs(None),
             compute_pools=cluster.list_pools(),
             compute_queues=cluster.list_queues(),
+            device_classes=cluster.list_devices("deviceclasses"),
+            resource_slices=cluster.list_devices("resourceslices"),
+            resource_claims=cluster.list_devices("resourceclaims"),
         )
     except DeniedError as error:
         raise UsageError(f"{str(error).removesuffix(_ELSEWHERE)}; {RIGHTS}") from error

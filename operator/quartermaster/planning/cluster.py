@@ -39,6 +39,9 @@ class Documents:
     training_jobs: Iterable[Document]
     compute_pools: Iterable[Document]
     compute_queues: Iterable[Document]
+    device_classes: Iterable[Document] = ()
+    resource_slices: Iterable[Document] = ()
+    resource_claims: Iterable[Document] = ()
 
 
 def view_of(documents: Documents) -> ClusterView:
@@ -51,6 +54,9 @@ def view_of(documents: Documents) -> ClusterView:
         (view.compute_pools, documents.compute_pools),
         (view.compute_queues, documents.compute_queues),
         (view.pods, documents.pods),
+        (view.devices.classes, documents.device_classes),
+        (view.devices.slices, documents.resource_slices),
+        (view.devices.claims, documents.resource_claims),
     )
     for cache, found in caches:
         for document in found:

@@ -95,6 +95,38 @@ def test_settings_that_cannot_be_seen_are_remarked(tmp_path: Path) -> None:
     assert "would start now" in screen.out
 
 
+BY_CLASS = """
+apiVersion: quartermaster.dev/v1alpha1
+kind: TrainingJob
+metadata: {name: by-class}
+spec:
+  trainer:
+    image: train:1
+    command: [train]
+    resourcesPerWorker: {gpus: 2, deviceClass: gpu.nvidia.com}
+"""
+
+
+def test_devices_of_a_class_are_planned_with_where_the_cluster_has_them(tmp_path: Path) -> None:
+    screen = planned(tmp_path, BY_CLASS)
+    assert screen.code == 1
+    assert "without devices of that DeviceClass" in screen.out
+    with_devices = Screen(make.cluster(), width=110)
+    node = with_devices.cluster.nodes[0]["metadata"]["name"]
+    pool = {"name": node, "generation": 1, "resourceSliceCount": 1}
+    spec = {"driver": "gpu.nvidia.com", "pool": pool, "nodeName": node}
+    devices = [{"name": f"gpu-{number}"} for number in range(2)]
+    with_devices.cluster.devices = {
+        "deviceclasses": [make.object_of({"metadata": {"name": "gpu.nvidia.com"}, "spec": {}}, 1)],
+        "resourceslices": [
+            make.object_of({"metadata": {"name": "slice"}, "spec": spec | {"devices": devices}}, 2)
+        ],
+    }
+    screen = planned(tmp_path, BY_CLASS, screen=with_devices)
+    assert screen.code == 0, screen.out
+    assert node in screen.out
+
+
 @pytest.mark.parametrize("method", ["list_nodes", "list_namespaces", "list_every_pod"])
 def test_missing_rights_are_told_with_all_that_are_needed(tmp_path: Path, method: str) -> None:
     screen = Screen(make.cluster())

@@ -7,11 +7,12 @@ many. Source: Kubernetes, resource.k8s.io/v1, CELDeviceSelector.
 
 import logging
 from collections.abc import Mapping
-from typing import Any
-
-import cel
+from typing import TYPE_CHECKING, Any
 
 from quartermaster.units import byte_count
+
+if TYPE_CHECKING:
+    import cel
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ class Selector:
         if len(self._expression) > MAX_LENGTH:
             self._tell("it is too long")
             return None
+        # The library takes 33 MiB and half a second, which clusters without classes do not pay.
+        import cel  # noqa: PLC0415
+
         try:
             return cel.compile(self._expression)
         except Exception as error:  # noqa: BLE001 - whatever the library makes of a stranger's text
@@ -41,6 +45,8 @@ class Selector:
         """Whether it chooses a device; an error chooses nothing, as in Kubernetes."""
         if self._program is None:
             return False
+        import cel  # noqa: PLC0415
+
         context = cel.Context()
         context.add_variable("device", dict(device))
         context.add_function("quantity", byte_count)
