@@ -92,6 +92,11 @@ install: setup ## Install the operator from this tree into the cluster, which is
 generate: setup ## Write what is derived from code: CRDs, the chart's copy, the reference pages
 	@$(PYTHON) scripts/generate.py
 
+.PHONY: prices
+prices: setup ## Write the shipped price lists anew from the data folder (QM_BENCH_DATA), and their page
+	@$(PYTHON) scripts/price_catalogue.py
+	@$(PYTHON) scripts/generate.py
+
 verify: setup ## Fail when a generated file is not what the code says
 	@$(PYTHON) scripts/generate.py --check
 

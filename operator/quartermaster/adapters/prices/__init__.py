@@ -1,0 +1,1 @@
+"""Where prices are read from: our own lists, a list of the user's, Karpenter's overlays."""

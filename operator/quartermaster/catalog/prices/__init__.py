@@ -1,0 +1,1 @@
+"""Lists of prices: how they are written, and what they say of a machine. Ours are beside this."""
