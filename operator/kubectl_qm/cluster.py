@@ -83,6 +83,10 @@ class Cluster(Protocol):
         """The pods of all namespaces, other people's too: they hold what is not free."""
         ...
 
+    def list_overlays(self) -> list[Json]:
+        """Karpenter's NodeOverlays; none where the cluster has no such resource."""
+        ...
+
     def list_operators(self) -> list[Json]:
         """The Deployments of Quartermaster's operator."""
         ...

@@ -25,6 +25,9 @@ from quartermaster.adapters.http import (
 )
 from quartermaster.adapters.informer import Informer, listed
 from quartermaster.adapters.kube import ApiError, KubeClient, connect
+from quartermaster.adapters.prices import overlays, shipped
+from quartermaster.adapters.prices.collector import PriceCollector
+from quartermaster.adapters.prices.feed import PriceFeed
 from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemetry, QueueCollector
 from quartermaster.adapters.view import ClusterView
 from quartermaster.adapters.writer import ClusterWriter, EventPoster
@@ -97,9 +100,22 @@ class Operator:
         self._background: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._leading_since: float | None = None
+        self._feed = self._make_feed()
+        self._view.use_prices(shipped.lists())
+        self._telemetry.registry.register(
+            PriceCollector(self._view.snapshot, self._view.book, self._clock.now)
+        )
         collector = ClusterCollector(self._view.jobs, self._view.snapshot, self._may_write)
         self._telemetry.registry.register(collector)
         self._telemetry.registry.register(QueueCollector(self._view.queue_records))
+
+    def _make_feed(self) -> PriceFeed:
+        return PriceFeed(
+            self._settings.price_catalog,
+            self._settings.price_catalog_hours * 3600,
+            changed=lambda own: self._view.use_prices(shipped.lists(own)),
+            counted=self._telemetry.prices_read,
+        )
 
     def _make_informers(self) -> list[Informer]:
         ours = meta.JOB_UID_LABEL
@@ -108,6 +124,8 @@ class Operator:
             Informer(self._client, "/api/v1/namespaces", self._view.namespaces),
             Informer(self._client, "/api/v1/pods", self._view.pods),
             Informer(self._client, "/apis/batch/v1/jobs", self._view.child_jobs, selector=ours),
+            # Only Karpenter has them, and only where its alpha feature is there.
+            Informer(self._client, overlays.PATH, self._view.overlays, optional=True),
         ]
 
     async def _device_informers(self) -> list[Informer]:
@@ -185,6 +203,9 @@ class Operator:
             # Nothing is decided before everything has been seen once: an empty cache looks free.
             for informer in self._informers:
                 await informer.synced.wait()
+            if self._settings.price_catalog:
+                await self._feed.once()
+                tasks.create_task(self._feed.run())
             tasks.create_task(self._watch_resources())
             await self._seen_by_kopf()
             self._take_signals()

@@ -104,11 +104,31 @@ QUEUE_GPUS = Metric(
     "GPUs that a queue and those below it hold.",
     ("queue", "accelerator"),
 )
+PRICE_AGE = Metric(
+    "price_age_seconds",
+    Kind.GAUGE,
+    "Since the newest day of a list's prices of a provider: catalogue, or the price-list of yours.",
+    ("source", "provider"),
+)
+PRICED_NODES = Metric(
+    "priced_nodes", Kind.GAUGE, "Nodes by who says their price; unknown: nobody.", ("source",)
+)
+NODE_PRICE = Metric(
+    "node_price_usd_per_hour",
+    Kind.GAUGE,
+    "Price of the dearest node of a machine type, region and capacity type, in USD.",
+    ("instance_type", "region", "capacity_type"),
+)
+PRICE_READS = Metric(
+    "price_list_reads_total", Kind.COUNTER, "Attempts at your price list: read or failed.",
+    ("result",),
+)  # fmt: skip
 
 TABLE = (
     DECISION_SECONDS, GANG_PLACED_SECONDS, PREEMPTIONS, RESIZES, RECONCILE_SECONDS, API_WRITES,
     PROGRESS_REPORTS, LEADER, JOBS, JOB_COST, JOB_RATE, JOB_PROGRESS, JOB_RESTARTS, JOB_UNPRICED,
     JOB_STEP_SECONDS, JOB_STEP_FRACTION, NODE_GPUS, NODE_GPUS_USED,
     QUEUE_PENDING, QUEUE_ADMITTED, QUEUE_SHARE, QUEUE_GPUS,
+    PRICE_AGE, PRICED_NODES, NODE_PRICE, PRICE_READS,
 )  # fmt: skip
 """All of them, in the order of the reference page."""

@@ -47,6 +47,13 @@ class Settings:
 
     Empty, as it is by default: GPU counters are not read."""
 
+    price_catalog: str = ""
+    """A list of prices that goes before ours: the path of a CSV file, or its http(s) URL.
+
+    Empty, as it is by default: our own is the only one."""
+    price_catalog_hours: float = 6.0
+    """It is read at the start, and then again after this time [h]."""
+
     def dcgm_addresses(self) -> tuple[str, ...]:
         """The addresses one by one."""
         return tuple(word for part in self.dcgm.split(",") if (word := part.strip()))

@@ -11,7 +11,8 @@ import yaml
 
 import quartermaster.__main__ as operator
 from kubectl_qm import arguments
-from quartermaster import __version__
+from quartermaster import __version__, metrics
+from quartermaster.api import meta
 from quartermaster.api.compute_pool import ComputePoolSpec
 from quartermaster.api.compute_queue import ComputeQueueSpec
 from quartermaster.api.training_job import TrainingJobSpec
@@ -22,7 +23,7 @@ MODELS = {
     "ComputePool": ComputePoolSpec,
     "ComputeQueue": ComputeQueueSpec,
 }
-KUBECTL = {"apply", "get", "describe", "patch", "label", "logs", "rollout", "qm"}
+KUBECTL = {"annotate", "apply", "get", "describe", "patch", "label", "logs", "rollout", "qm"}
 KINDS = {
     "trainingjobs.quartermaster.dev",
     "computequeues.quartermaster.dev",
@@ -62,6 +63,9 @@ def check_kubectl(words: list[str]) -> None:
     elif verb in ("get", "describe", "patch"):
         kind = plain[plain.index(verb) + 1]
         assert kind in KINDS, f"kubectl {verb} {kind}"
+    elif verb == "annotate":
+        for word in (word for word in plain if "=" in word):
+            assert word.partition("=")[0] in vars(meta).values(), f"nobody reads {word}"
 
 
 def check_helm(words: list[str]) -> None:
@@ -105,6 +109,13 @@ def test_a_command_names_what_is_there(where: str, command: str) -> None:
         words = words[: words.index(end)] if end in words else words
     assert words[0] in CHECKS, f"{where}: no check knows {words[0]}"
     CHECKS[words[0]](words[1:])
+
+
+def test_metrics_named_in_pages_are_exported() -> None:
+    known = {metrics.PREFIX + metric.name for metric in metrics.TABLE}
+    for page in pages():
+        named = re.findall(rf"\b{metrics.PREFIX}[a-z_]+", page.read_text())
+        assert set(named) <= known, page
 
 
 def test_commands_within_sentences_name_targets_that_are_there() -> None:

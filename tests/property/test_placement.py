@@ -294,7 +294,7 @@ def test_at_one_price_the_fewest_nodes_are_taken(seed: int) -> None:
 
 @law
 @given(SEEDS)
-def test_a_price_is_the_pools_or_unknown_and_never_zero(seed: int) -> None:
+def test_a_price_is_the_pools_or_unknown_and_zero_only_beside_gpus(seed: int) -> None:
     _, gang, cluster = scene(seed)
     decision = choose(gang, cluster)
     if isinstance(decision, Waiting):
@@ -305,7 +305,8 @@ def test_a_price_is_the_pools_or_unknown_and_never_zero(seed: int) -> None:
         pool = cluster.pool_of(node)
         known = any(row.matches(node) for row in pool.prices) and node.allocatable.gpus > 0
         assert (assignment.usd_per_hour is not None) == known
-        assert assignment.usd_per_hour != 0
+        beside_gpus = node.allocatable.devices > 0 and not gang.per_worker.devices
+        assert (assignment.usd_per_hour == 0) == (known and beside_gpus)
 
 
 @law

@@ -21,6 +21,7 @@ class MemoryCluster:
     devices: dict[str, list[Json]] = field(default_factory=dict)
     namespaces: list[Json] = field(default_factory=list)
     operators: list[Json] = field(default_factory=list)
+    overlays: list[Json] = field(default_factory=list)
     logs: dict[str, Iterable[str]] = field(default_factory=dict)
     """By pod; the life before the last restart under `POD/previous`."""
     refusal: CommandError | None = None
@@ -77,6 +78,10 @@ class MemoryCluster:
     def list_every_pod(self) -> list[Json]:
         self._refuse("list_every_pod")
         return list(self.pods)
+
+    def list_overlays(self) -> list[Json]:
+        self._refuse("list_overlays")
+        return list(self.overlays)
 
     def list_operators(self) -> list[Json]:
         self._refuse("list_operators")

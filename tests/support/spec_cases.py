@@ -84,6 +84,10 @@ _DOC = {
 }
 
 # base, path, values that are accepted, values that are refused
+ON_PREMISES = {
+    "usdPerGpu": "30000", "depreciationYears": "4", "wattsPerGpu": 1000,
+    "usdPerKilowattHour": "0.12",
+}  # fmt: skip
 _TABLE: tuple[tuple[str, str, tuple[object, ...], tuple[object, ...]], ...] = (
     (
         "built_in",
@@ -391,6 +395,30 @@ _TABLE: tuple[tuple[str, str, tuple[object, ...], tuple[object, ...]], ...] = (
         "spec.tolerations",
         ([{"key": "a"}], [{"key": "a", "operator": "Equal", "value": "b"}], [{"key": "a"}] * 16),
         ([{}], [{"key": "a", "value": "b"}], [{"key": "a", "operator": "In"}], [{"key": "a"}] * 17),
+    ),
+    (
+        "pool",
+        "spec.onPremises",
+        (
+            [],
+            [ON_PREMISES],
+            [{**ON_PREMISES, "accelerator": "NVIDIA-L4", "utilizationPercent": 1}] * 64,
+            [{**ON_PREMISES, "usdPerGpu": "0", "wattsPerGpu": 0, "depreciationYears": "0.5"}],
+        ),
+        (
+            [{}],
+            [{**ON_PREMISES, "usdPerGpu": 30_000}],
+            [{**ON_PREMISES, "usdPerGpu": "-1"}],
+            [{**ON_PREMISES, "depreciationYears": "0"}],
+            [{**ON_PREMISES, "depreciationYears": "four"}],
+            [{**ON_PREMISES, "wattsPerGpu": -1}],
+            [{**ON_PREMISES, "wattsPerGpu": 0.5}],
+            [{**ON_PREMISES, "wattsPerGpu": 100_001}],
+            [{**ON_PREMISES, "utilizationPercent": 0}],
+            [{**ON_PREMISES, "utilizationPercent": 101}],
+            [{"usdPerGpu": "1"}],
+            [ON_PREMISES] * 65,
+        ),
     ),
     ("pool", "spec.priceSource", ("", "ü" * 200), ("a" * 201,)),
     ("queue", "metadata.name", ("a", "a.b", "q" * 63), ("q" * 64,)),

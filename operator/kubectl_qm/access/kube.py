@@ -11,6 +11,7 @@ from quartermaster.api.meta import API_VERSION, JOB_UID_LABEL
 TRAINING_JOBS = "trainingjobs"
 COMPUTE_POOLS = "computepools"
 COMPUTE_QUEUES = "computequeues"
+NODE_OVERLAYS = "/apis/karpenter.sh/v1alpha1/nodeoverlays"
 """Said again, since the models take 0.1 s to import; a test holds them to `quartermaster.api`."""
 
 FOLLOW_TIMEOUT_S = 86_400
@@ -74,6 +75,13 @@ class KubernetesCluster:
     def list_every_pod(self) -> list[Json]:
         """The pods of all namespaces."""
         return self._server.items("/api/v1/pods")
+
+    def list_overlays(self) -> list[Json]:
+        """Karpenter's NodeOverlays; none where the cluster has no such resource."""
+        try:
+            return self._server.items(NODE_OVERLAYS)
+        except NotInstalledError:
+            return []
 
     def list_operators(self) -> list[Json]:
         """Deployments with the chart's label."""

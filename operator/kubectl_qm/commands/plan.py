@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from kubectl_qm.cluster import Cluster
+from kubectl_qm.cluster import Cluster, Json
 from kubectl_qm.commands.context import Context
 from kubectl_qm.errors import DeniedError, Exit, UsageError
 from kubectl_qm.render.plan import plan_page
@@ -80,9 +80,18 @@ def _seen(cluster: Cluster) -> Documents:
             device_classes=cluster.list_devices("deviceclasses"),
             resource_slices=cluster.list_devices("resourceslices"),
             resource_claims=cluster.list_devices("resourceclaims"),
+            node_overlays=_overlays(cluster),
         )
     except DeniedError as error:
         raise UsageError(f"{str(error).removesuffix(_ELSEWHERE)}; {RIGHTS}") from error
+
+
+def _overlays(cluster: Cluster) -> Sequence[Json]:
+    """Few users may see them; the operator itself goes on without where it may not."""
+    try:
+        return cluster.list_overlays()
+    except DeniedError:
+        return ()
 
 
 def _settings(cluster: Cluster) -> Settings | None:

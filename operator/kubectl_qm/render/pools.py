@@ -15,7 +15,7 @@ from kubectl_qm.views import Pool, Price
 BAR = 10
 """Length of a bar [columns]."""
 
-UNPRICED = "no prices: what runs here has an unknown cost"
+UNPRICED = "no prices of its own: those of overlays, annotations and price lists count"
 
 
 def pools_page(pools: Sequence[Pool], *, look: Look) -> RenderableType:

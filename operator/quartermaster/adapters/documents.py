@@ -1,8 +1,10 @@
 """What the operator keeps of Kubernetes' documents: nodes, pods and jobs as domain values."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 from quartermaster.api import meta
@@ -19,6 +21,7 @@ from quartermaster.units import byte_count, millicores
 
 Document = Mapping[str, Any]
 
+_USD = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 
@@ -36,6 +39,7 @@ def address(document: Document) -> NamespacedName:
 def node(document: Document) -> Node:
     """A node; what its pods hold is added when a snapshot is taken."""
     labels: Mapping[str, str] = document["metadata"].get("labels") or {}
+    annotations: Mapping[str, str] = document["metadata"].get("annotations") or {}
     spec, status = document.get("spec") or {}, document.get("status") or {}
     ready = _condition(status, "Ready")
     offered: Mapping[str, str] = status.get("allocatable") or {}
@@ -72,7 +76,16 @@ def node(document: Document) -> Node:
         ),
         fractions={} if parting is None else parting.fractions,
         parted_gpus=None if parting is None else parting.gpus,
+        provider=nodes.provider(str(spec.get("providerID") or ""), labels),
+        region=nodes.region(labels),
+        zone=nodes.zone(labels),
+        told_usd_per_hour=_usd(annotations.get(meta.NODE_PRICE_ANNOTATION, "")),
     )
+
+
+def _usd(text: str) -> Fraction | None:
+    """An amount of money; None where there is none, or it is not one. Anybody may write it."""
+    return Fraction(text) if _USD.fullmatch(text) else None
 
 
 def _gpu_resource(offered: Mapping[str, str]) -> GpuResource:

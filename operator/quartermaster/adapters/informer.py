@@ -6,6 +6,7 @@ A new list replaces the cache, so that what was deleted in the gap is gone from 
 import asyncio
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from quartermaster.adapters.cache import Cache
@@ -18,6 +19,10 @@ PAGE = 500
 WATCH_SECONDS = 300
 SILENCE_SECONDS = 330.0
 """The server ends a watch after WATCH_SECONDS; silence for longer means a dead connection."""
+ABSENT = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+"""Answers for a resource that the cluster does not serve, or not to us."""
+ABSENT_SECONDS = 300.0
+"""Whether it is there by now is asked again after this time [s]."""
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -44,12 +49,20 @@ class Informer:
     """Lists and watches one resource into a cache."""
 
     def __init__(
-        self, client: KubeClient, path: str, cache: Cache[Any], *, selector: str = ""
+        self,
+        client: KubeClient,
+        path: str,
+        cache: Cache[Any],
+        *,
+        selector: str = "",
+        optional: bool = False,
     ) -> None:
         self._client = client
         self._path = path
         self._cache = cache
         self._selection: Mapping[str, str] = {"labelSelector": selector} if selector else {}
+        self._optional = optional
+        """Whether the cluster may have no such resource, or not let us see it."""
         self.synced = asyncio.Event()
         """Set after the first list."""
 
@@ -62,9 +75,20 @@ class Informer:
                 failures = 0
                 await self._watch(version)
             except ClusterError as error:
+                if self._optional and isinstance(error, ApiError) and error.status in ABSENT:
+                    self._absent(error)
+                    await asyncio.sleep(ABSENT_SECONDS)
+                    continue
                 logger.warning("list or watch of %s failed, again: %s", self._path, error)
                 await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
                 failures += 1
+
+    def _absent(self, error: ApiError) -> None:
+        """There is nothing, and that is fine; what must not be seen is said once."""
+        if error.status == HTTPStatus.FORBIDDEN and not self.synced.is_set():
+            logger.warning("%s may not be read and is left out: %s", self._path, error.message)
+        self._cache.replace({})
+        self.synced.set()
 
     async def _list(self) -> str:
         found, version = await listed(self._client, self._path, self._selection)

@@ -10,12 +10,14 @@ from quartermaster.adapters.cache import Document
 from quartermaster.api import meta
 from quartermaster.api.compute_pool import (
     ComputePoolSpec,
+    OnPremisesPrice,
     Price,
     TolerationOperator,
     TopologyLink,
 )
 from quartermaster.api.compute_queue import ComputeQueueSpec, QueueHistory
 from quartermaster.domain.cluster import Link, Pool, PriceRow, Toleration
+from quartermaster.domain.money.price import OnPremises
 from quartermaster.domain.queue import History, Queue, Reclaim, WithinQueue
 
 
@@ -51,6 +53,7 @@ def _pool(name: str, spec: ComputePoolSpec) -> Pool:
         links=tuple(_link(link) for link in spec.topology_links),
         prices=tuple(_price(row) for row in spec.prices),
         price_source=spec.price_source,
+        on_premises=tuple(_bought(row) for row in spec.on_premises),
         tolerations=tuple(
             Toleration(t.key, t.value if t.operator is TolerationOperator.EQUAL else None)
             for t in spec.tolerations
@@ -73,6 +76,17 @@ def _price(row: Price) -> PriceRow:
         capacity=row.capacity_type.capacity,
         usd_per_node_hour=exact(row.usd_per_node_hour),
         usd_per_gpu_hour=exact(row.usd_per_gpu_hour),
+    )
+
+
+def _bought(row: OnPremisesPrice) -> OnPremises:
+    return OnPremises(
+        usd_per_gpu=Fraction(row.usd_per_gpu),
+        years=Fraction(row.depreciation_years),
+        watts_per_gpu=row.watts_per_gpu,
+        usd_per_kilowatt_hour=Fraction(row.usd_per_kilowatt_hour),
+        utilization=Fraction(row.utilization_percent, 100),
+        accelerator=row.accelerator,
     )
 
 

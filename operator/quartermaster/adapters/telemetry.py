@@ -34,6 +34,7 @@ class PrometheusTelemetry:
         self._passes = self._histogram(metrics.RECONCILE_SECONDS)
         self._writes = self._counter(metrics.API_WRITES)
         self._reports = self._counter(metrics.PROGRESS_REPORTS)
+        self._price_reads = self._counter(metrics.PRICE_READS)
 
     def decided(self, decision: Decision, seconds: float) -> None:
         """One placement decision and how long it took."""
@@ -63,6 +64,10 @@ class PrometheusTelemetry:
     def reported(self, status: int) -> None:
         """One progress report was answered."""
         self._reports.labels(str(status)).inc()
+
+    def prices_read(self, result: str) -> None:
+        """One attempt at the user's price list: read or failed."""
+        self._price_reads.labels(result).inc()
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -8,11 +8,15 @@ from quartermaster.adapters import documents
 from quartermaster.adapters.cache import Cache, Document
 from quartermaster.adapters.devices.inventory import DeviceInventory
 from quartermaster.adapters.documents import Namespace, Pod
+from quartermaster.adapters.prices.overlays import overlay
 from quartermaster.adapters.resources import PoolRecord, QueueRecord, pool_record, queue_record
 from quartermaster.api import meta
 from quartermaster.api.record import JobRecord, parse
 from quartermaster.catalog import partitions
+from quartermaster.catalog.prices.price_list import PriceList
+from quartermaster.decide.cost.prices import NO_BOOK, PriceBook, priced
 from quartermaster.domain.cluster import Node, Pool, Snapshot
+from quartermaster.domain.money.price import Overlay, PriceKind
 from quartermaster.domain.queue import Queue
 from quartermaster.domain.resources import NOTHING, Resources
 from quartermaster.domain.worker import ChildJob, Worker
@@ -42,6 +46,9 @@ class ClusterView:
         """What of it pods hold that every node has, by node."""
         self._full: dict[str, tuple[Node, Node]] = {}
         """A node as it is in the cache, and with what its pods hold, by name."""
+        self._listed: dict[str, tuple[Node, Node]] = {}
+        """A node as it is in the cache, and with what is known of its price, by name."""
+        self._book = NO_BOOK
         self._asked: dict[str, object] = {}
         self._namespaces: dict[str, Namespace] = {}
         self.training_jobs: Cache[JobRecord] = Cache(parse, self._job_changed)
@@ -52,6 +59,7 @@ class ClusterView:
         self.child_jobs: Cache[ChildJob] = Cache(documents.child_job, self._child_changed)
         self.nodes: Cache[Node] = Cache(documents.node, self._node_changed)
         self.devices = DeviceInventory(self._devices_changed)
+        self.overlays: Cache[Overlay] = Cache(overlay, self._overlay_changed)
 
     def job(self, uid: str) -> JobRecord | None:
         """A TrainingJob."""
@@ -100,8 +108,22 @@ class ClusterView:
 
     def node(self, name: str) -> Node | None:
         """One node, without what its pods hold."""
-        found = self._nodes.get(name)
-        return None if found is None else self.devices.offered(found)
+        node = self._nodes.get(name)
+        return None if node is None else self._with_price(node)
+
+    def book(self) -> PriceBook:
+        """What is known of prices beside pools and nodes."""
+        return self._book
+
+    def use_prices(self, lists: tuple[tuple[PriceKind, PriceList], ...]) -> None:
+        """Price the nodes by these lists from now on."""
+        self._reprice(replace(self._book, lists=lists))
+
+    def _reprice(self, book: PriceBook) -> None:
+        self._book = book
+        self._listed.clear()
+        self._full.clear()
+        self._room()
 
     def snapshot(self) -> Snapshot:
         """Nodes with what their pods hold, and pools."""
@@ -116,8 +138,15 @@ class ClusterView:
             self._full[node.name] = found
         return found[1]
 
-    def _with_pods(self, node: Node) -> Node:
-        node = self.devices.offered(node)
+    def _with_price(self, node: Node) -> Node:
+        found = self._listed.get(node.name)
+        if found is None or found[0] is not node:
+            found = node, priced(self.devices.offered(node), self._book)
+            self._listed[node.name] = found
+        return found[1]
+
+    def _with_pods(self, bare: Node) -> Node:
+        node = self._with_price(bare)
         held = self._held.get(node.name, NOTHING) + self.devices.taken(node.name, self._has_noted)
         if held == NOTHING:
             return node
@@ -155,9 +184,11 @@ class ClusterView:
         elif self._nodes.get(node.name) is node:
             del self._nodes[node.name]
             self._full.pop(node.name, None)
+            self._listed.pop(node.name, None)
         self._room()
 
     def _devices_changed(self) -> None:
+        self._listed.clear()
         self._full.clear()
         self._room()
 
@@ -166,6 +197,9 @@ class ClusterView:
         there = (self.pods.get(uid) for uid, (node, _, _) in self._holds.items() if node == name)
         for uid in {pod.worker.job_uid for pod in there if pod is not None and pod.worker}:
             self._touched(uid)
+
+    def _overlay_changed(self, _: Overlay, *, present: bool) -> None:  # noqa: ARG002 - the port's
+        self._reprice(replace(self._book, overlays=tuple(self.overlays.values())))
 
     def _pool_changed(self, _: PoolRecord, *, present: bool) -> None:  # noqa: ARG002 - the port's
         self._room()

@@ -6,7 +6,15 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from quartermaster.api.base import ApiModel, LabelKey, LabelValue, MapList, Money
+from quartermaster.api.base import (
+    ABOVE_ZERO,
+    ApiModel,
+    Decimal9,
+    LabelKey,
+    LabelValue,
+    MapList,
+    Money,
+)
 from quartermaster.api.rule import Keeps, Rule
 from quartermaster.api.training_job import CapacityType
 from quartermaster.api.training_job_status import Condition
@@ -38,6 +46,25 @@ class Price(ApiModel):
     """Price of a whole node [USD/h]."""
     usd_per_gpu_hour: Money | None = None
     """Price of one GPU with its share of the node [USD/h]."""
+
+
+class OnPremisesPrice(ApiModel):
+    """What GPUs cost that were bought. The first row that matches a node is taken."""
+
+    accelerator: LabelValue | None = None
+    """Matches `nvidia.com/gpu.product`; unset matches any."""
+    usd_per_gpu: Money
+    """Paid for one GPU with its share of the machine, the network and the room [USD]."""
+    depreciation_years: Annotated[Decimal9, Keeps(ABOVE_ZERO)]
+    """After so many years it is worth nothing [year]."""
+    watts_per_gpu: Annotated[int, Field(strict=True, ge=0, le=100_000)]
+    """Mean draw of one GPU with its share of the machine and of cooling [W]."""
+    usd_per_kilowatt_hour: Money
+    """Price of electricity [USD/kWh]."""
+    utilization_percent: Annotated[int, Field(strict=True, ge=1, le=100)] = 100
+    """The part of its hours over which the cost is spread [%].
+
+    100 charges jobs for what they hold; less charges them for the hours beside it too."""
 
 
 class TolerationOperator(StrEnum):
@@ -145,9 +172,16 @@ class ComputePoolSpec(ApiModel):
     tolerations: Annotated[list[Toleration], Field(max_length=16)] = Field(default_factory=list)
     """Taints of the nodes that jobs placed here may pass, so that users need not know of them."""
     prices: Annotated[list[Price], Field(max_length=256)] = Field(default_factory=list)
-    """What the nodes cost; a node without a matching row has an unknown price, never zero."""
+    """What the nodes cost. A node without a matching row has the price that is known elsewhere.
+
+    That is a NodeOverlay's, its annotation's, a list's, or `onPremises`; else it is unknown, never
+    zero."""
     price_source: Annotated[str, Field(max_length=200)] = ""
     """Where these prices come from and of which day, for the reports."""
+    on_premises: Annotated[list[OnPremisesPrice], Field(max_length=64)] = Field(
+        default_factory=list
+    )
+    """What the GPUs were bought for, for nodes of which nothing else says a price."""
 
 
 class ComputePoolStatus(ApiModel):

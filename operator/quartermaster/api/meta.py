@@ -35,6 +35,9 @@ HELD_ANNOTATION = f"{GROUP}/held"
 REPRICED_ANNOTATION = f"{GROUP}/repriced"
 """On a pod whose price has changed since: a JSON list of `[TIME, USD/h]`, the earliest first."""
 
+NODE_PRICE_ANNOTATION = f"{GROUP}/usd-per-node-hour"
+"""On a node: what it costs [USD/h], a decimal number that is not negative."""
+
 PREEMPTED_ANNOTATION = f"{GROUP}/preempted"
 """On a TrainingJob that is stopped for another one, until that one has its places: who, why, when.
 

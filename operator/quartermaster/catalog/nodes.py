@@ -86,6 +86,11 @@ CAPACITY_LABELS = (
 """The first that says either counts. What is reserved has a price of its own, so it is neither."""
 
 
+PROVIDER_SCHEMES: Mapping[str, str] = MappingProxyType({"gce": "gcp"})
+"""What `spec.providerID` begins with, where price lists say something else. Source: Kubernetes,
+cloud providers; `aws` and `azure` are themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class TopologyPreset:
     """The topology labels of one cloud or tool, for `spec.topologyLevels` of a ComputePool."""
@@ -157,6 +162,32 @@ def capacity(labels: Labels) -> Capacity:
         if value in label.on_demand:
             return Capacity.ON_DEMAND
     return Capacity.UNKNOWN
+
+
+def provider(provider_id: str, labels: Labels) -> str:
+    """Whose machine a node is, as price lists name it; empty where nothing says it.
+
+    Args:
+        provider_id: `spec.providerID`, such as `aws:///us-east-1a/i-0123`.
+        labels: The node's.
+    """
+    scheme, mark, _ = provider_id.partition("://")
+    if mark and scheme:
+        return PROVIDER_SCHEMES.get(scheme, scheme)
+    known = instance(instance_type(labels))
+    return "" if known is None else known.cloud.lower()
+
+
+def region(labels: Labels) -> str:
+    """Where a node lies; empty where no label says it. The second is of Kubernetes before 1.17."""
+    current = labels.get("topology.kubernetes.io/region", "")
+    return current or labels.get("failure-domain.beta.kubernetes.io/region", "")
+
+
+def zone(labels: Labels) -> str:
+    """Where in its region a node lies; empty where no label says it."""
+    current = labels.get("topology.kubernetes.io/zone", "")
+    return current or labels.get("failure-domain.beta.kubernetes.io/zone", "")
 
 
 def instance_type(labels: Labels) -> str:

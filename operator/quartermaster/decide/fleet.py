@@ -167,6 +167,7 @@ def _traits(node: Node) -> tuple[Hashable, ...]:
         node.allocatable,
         node.gpu_resource,
         node.parted_gpus,
+        node.price,
         tuple(sorted(node.fractions.items())) if node.fractions else (),
     )
 

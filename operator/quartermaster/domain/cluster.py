@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from typing_extensions import override
 
+from quartermaster.domain.money.price import OnPremises, Price
 from quartermaster.domain.resources import NOTHING, GpuResource, Resources
 
 UNKNOWN = "Unknown"
@@ -80,6 +81,16 @@ class Node:
     """That it is about to be taken away; None while nobody says so."""
     parted_gpus: Fraction | None = None
     """GPUs of a node that has parts, whole and parted [count]; None where that is unknown."""
+    provider: str = ""
+    """Whose machine it is: `aws`, `gcp`, `azure`, ...; empty where nothing says it."""
+    region: str = ""
+    zone: str = ""
+    told_usd_per_hour: Fraction | None = None
+    """What its annotation says that it costs [USD/h]; None where it says nothing."""
+    price: Price | None = None
+    """What it costs by all that is known beside its pool; None where that is unknown."""
+    on_demand_usd_per_hour: Fraction | None = None
+    """What lists say that such a machine costs on demand [USD/h]; None where they do not know."""
 
     @property
     def gpu_count(self) -> Fraction | None:
@@ -169,6 +180,8 @@ class Pool:
     """What joins the domains of these levels, and the nodes; a level without one slows nobody."""
     prices: tuple[PriceRow, ...] = ()
     price_source: str = ""
+    on_premises: tuple[OnPremises, ...] = ()
+    """What its GPUs were bought for, for nodes of which nothing else says a price."""
     tolerations: tuple[Toleration, ...] = ()
 
     def holds(self, node: Node) -> bool:
@@ -177,7 +190,7 @@ class Pool:
 
 
 NO_POOL = Pool(name="")
-"""Nodes that no ComputePool names: usable, of unknown price."""
+"""Nodes that no ComputePool names: usable, and priced by what is known beside pools."""
 
 
 @dataclass(frozen=True, slots=True)

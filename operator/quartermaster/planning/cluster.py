@@ -1,11 +1,12 @@
 """Plans on a cluster as it is: its documents, through the operator's own view of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from quartermaster.adapters.cache import Cache
+from quartermaster.adapters.prices import shipped
 from quartermaster.adapters.scene import KNOWN
 from quartermaster.adapters.view import ClusterView
 from quartermaster.api.record import JobRecord
@@ -27,6 +28,10 @@ NO_SETTINGS = (
     "the operator's settings could not be seen: its defaults were taken, and measured steps of "
     "jobs that run in its own trainer image may be missed"
 )
+OTHER_PRICES = (
+    "the operator has a price list of its own (QM_PRICE_CATALOG), which a plan does not read: "
+    "where it differs from the catalogue, prices and places may be others"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,16 @@ class Documents:
     device_classes: Iterable[Document] = ()
     resource_slices: Iterable[Document] = ()
     resource_claims: Iterable[Document] = ()
+    node_overlays: Iterable[Document] = ()
+    """Karpenter's, where the cluster has them."""
 
 
 def view_of(documents: Documents) -> ClusterView:
     """The operator's picture of these documents."""
     view = ClusterView(touched=lambda _: None, room=lambda: None)
+    view.use_prices(shipped.lists())
     caches: tuple[tuple[Cache[Any], Iterable[Document]], ...] = (
+        (view.overlays, documents.node_overlays),
         (view.nodes, documents.nodes),
         (view.namespaces, documents.namespaces),
         (view.training_jobs, documents.training_jobs),
@@ -101,7 +110,14 @@ def plan_on_cluster(
     scene = scene_of(view, view.snapshot(), waiting, moment)
     namespaces = {job.key.namespace: view.namespace_labels(job.key.namespace) for job in jobs}
     scene = replace(scene, namespaces={**scene.namespaces, **namespaces})
-    return answer(scene, asked, lengths, [] if settings is not None else [NO_SETTINGS])
+    return answer(scene, asked, lengths, list(_remarks(settings)))
+
+
+def _remarks(settings: Settings | None) -> Iterator[str]:
+    if settings is None:
+        yield NO_SETTINGS
+    elif settings.price_catalog:
+        yield OTHER_PRICES
 
 
 def operator_settings(deployments: Iterable[Document]) -> Settings | None:

@@ -59,7 +59,7 @@ class NodeGroup(ApiModel):
     )
     """Further labels, such as `topology.kubernetes.io/zone`."""
     usd_per_node_hour: Money | None = None
-    """[USD/h]; without a price what runs there has no known cost."""
+    """[USD/h]; without a price that of the catalogue, if the labels name a region, else unknown."""
     usd_per_gpu_hour: Money | None = None
     """[USD/h]"""
 

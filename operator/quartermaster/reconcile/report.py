@@ -23,8 +23,9 @@ from quartermaster.api.training_job_status import (
 )
 from quartermaster.catalog import instances, labels
 from quartermaster.decide import workers as facts
+from quartermaster.decide.cost.prices import price_of
 from quartermaster.decide.profile.network import Crossing, crossing
-from quartermaster.domain.cluster import Capacity, Node, Pool, Snapshot
+from quartermaster.domain.cluster import Capacity, Node, Snapshot
 from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
 from quartermaster.domain.measurement import DeviceCounters
 from quartermaster.domain.money.stretch import Stretch
@@ -388,6 +389,5 @@ def _forecast(it: Facts, books: Books, *, over: bool) -> str | None:
 
 def price_source(cluster: Snapshot) -> str:
     """Where the prices of these nodes come from."""
-    pools: list[Pool] = [cluster.pool_of(node) for node in cluster.nodes]
-    named = sorted({f"{p.name}: {p.price_source}" if p.price_source else p.name for p in pools})
-    return ", ".join(name for name in named if name)[:256]
+    prices = [price_of(node, cluster.pool_of(node)) for node in cluster.nodes]
+    return ", ".join(sorted({price.source for price in prices if price is not None}))[:256]

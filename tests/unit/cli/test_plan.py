@@ -127,6 +127,43 @@ def test_devices_of_a_class_are_planned_with_where_the_cluster_has_them(tmp_path
     assert node in screen.out
 
 
+def price_of_starting(tmp_path: Path, screen: Screen) -> str | None:
+    planned(tmp_path, make.job(workers=1, more=ONLY_A100), "-o", "json", screen=screen)
+    (told,) = json.loads(screen.out)["jobs"]
+    rate: str | None = told["cost"]["usdPerHour"]
+    return rate
+
+
+def without_pool_prices() -> Screen:
+    screen = Screen(make.cluster(), width=110)
+    for pool in screen.cluster.pools:
+        pool["spec"]["prices"] = []  # type: ignore[index] # the test's own documents
+    return screen
+
+
+def test_a_plan_knows_the_prices_that_the_operator_knows(tmp_path: Path) -> None:
+    screen = without_pool_prices()
+    for node in screen.cluster.nodes:
+        node["metadata"]["labels"]["topology.kubernetes.io/region"] = "us-east-1"
+    # p4d.24xlarge, 21.957642 USD by the shipped list, an eighth of it.
+    assert price_of_starting(tmp_path, screen) == "2.7447"
+    overlaid = without_pool_prices()
+    overlay = {"metadata": {"name": "cheap"}, "spec": {"price": "8"}}
+    overlaid.cluster.overlays = [make.object_of(overlay, 999)]
+    assert price_of_starting(tmp_path, overlaid) == "1.0000"
+    overlaid.cluster.denied = frozenset({"list_overlays"})
+    assert price_of_starting(tmp_path, overlaid) is None
+
+
+def test_a_plan_says_that_it_does_not_read_the_operators_own_list(tmp_path: Path) -> None:
+    screen = Screen(make.cluster(), width=110)
+    (operator,) = screen.cluster.operators
+    (container,) = operator["spec"]["template"]["spec"]["containers"]
+    container["env"].append({"name": "QM_PRICE_CATALOG", "value": "https://prices.example.com"})
+    planned(tmp_path, SCENES["starts"], screen=screen)
+    assert "note: the operator has a price list of its own (QM_PRICE_CATALOG)" in screen.err
+
+
 @pytest.mark.parametrize("method", ["list_nodes", "list_namespaces", "list_every_pod"])
 def test_missing_rights_are_told_with_all_that_are_needed(tmp_path: Path, method: str) -> None:
     screen = Screen(make.cluster())

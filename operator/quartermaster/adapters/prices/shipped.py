@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from quartermaster.catalog.prices.price_list import PriceList
 from quartermaster.catalog.prices.rows import offers
-from quartermaster.domain.price import PriceKind
+from quartermaster.domain.money.price import PriceKind
 
 LISTS = ("aws.csv", "gcp.csv", "azure.csv")
 

@@ -1,10 +1,10 @@
 """What a worker holds of a node, as it is charged."""
 
-from dataclasses import replace
 from fractions import Fraction
 
-from quartermaster.decide.cost.rates import worker_rate
-from quartermaster.domain.cluster import Capacity, Node, Pool
+from quartermaster.decide.cost.prices import price_of
+from quartermaster.decide.cost.rates import share_of
+from quartermaster.domain.cluster import Node, Pool
 from quartermaster.domain.money.ledger import Held, Machine
 from quartermaster.domain.resources import Resources
 
@@ -20,6 +20,8 @@ def held(node: Node, pool: Pool, needs: Resources) -> Held:
         pool: The node's.
         needs: What the worker asks for.
     """
+    price = price_of(node, pool)
+    on_demand = None if price is None else price.on_demand_usd_per_hour
     return Held(
         machine=Machine(
             node=node.name,
@@ -31,6 +33,6 @@ def held(node: Node, pool: Pool, needs: Resources) -> Held:
             capacity_type=node.capacity,
         ),
         gpus=node.gpus_in(needs) or Fraction(0),
-        on_demand_usd_per_hour=worker_rate(replace(node, capacity=Capacity.ON_DEMAND), pool, needs),
-        price_source=f"{pool.name}: {pool.price_source}" if pool.price_source else pool.name,
+        on_demand_usd_per_hour=share_of(on_demand, node, needs),
+        price_source="" if price is None else price.source,
     )

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from quartermaster.decide.cost.prices import price_of
 from quartermaster.domain.cluster import Node, Pool
 from quartermaster.domain.resources import Resources
 
@@ -15,16 +16,9 @@ nothing in common: a sum of some twenty of them, kept exact, would outgrow its f
 
 
 def node_rate(node: Node, pool: Pool) -> Fraction | None:
-    """Price of the whole node [USD/h]; None where the pool has no row for it, never 0."""
-    row = next((row for row in pool.prices if row.matches(node)), None)
-    if row is None:
-        return None
-    if row.usd_per_node_hour is not None:
-        return row.usd_per_node_hour
-    gpus = node.gpu_count
-    if row.usd_per_gpu_hour is not None and gpus:
-        return row.usd_per_gpu_hour * gpus
-    return None
+    """Price of the whole node [USD/h]; None where nobody knows it, never 0."""
+    price = price_of(node, pool)
+    return None if price is None else price.usd_per_hour
 
 
 def share(node: Node, worker: Resources) -> Fraction | None:
@@ -55,7 +49,11 @@ def worker_rate(node: Node, pool: Pool, worker: Resources) -> Fraction | None:
 
     None where the node's price or the worker's share of it is unknown.
     """
-    whole = node_rate(node, pool)
+    return share_of(node_rate(node, pool), node, worker)
+
+
+def share_of(whole: Fraction | None, node: Node, worker: Resources) -> Fraction | None:
+    """A worker's share of what a node costs [USD/h], rounded to a billionth; None where unknown."""
     part = None if whole is None else share(node, worker)
     if whole is None or part is None:
         return None

@@ -55,6 +55,43 @@ def test_a_node_is_read_with_what_placing_needs() -> None:
     assert not found.cordoned
 
 
+def test_what_prices_are_found_by_is_read() -> None:
+    document = node(spec={"providerID": "aws:///us-east-1a/i-0123"})
+    document["metadata"]["labels"] |= {
+        "topology.kubernetes.io/region": "us-east-1",
+        "topology.kubernetes.io/zone": "us-east-1a",
+    }
+    document["metadata"]["annotations"] = {meta.NODE_PRICE_ANNOTATION: "3.25"}
+    found = documents.node(document)
+    assert (found.provider, found.region, found.zone) == ("aws", "us-east-1", "us-east-1a")
+    assert found.told_usd_per_hour == Fraction("3.25")
+    assert found.price is None
+
+
+@pytest.mark.parametrize(
+    ("provider_id", "want"),
+    [
+        ("gce://project/us-central1-a/node", "gcp"),
+        ("azure:///subscriptions/x", "azure"),
+        ("kind://docker/kind/node", "kind"),
+        ("", "aws"),
+        ("://", "aws"),
+        (None, "aws"),
+    ],
+)
+def test_a_nodes_provider_is_that_of_its_id_or_of_its_machine_type(
+    provider_id: str | None, want: str
+) -> None:
+    assert documents.node(node(spec={"providerID": provider_id})).provider == want
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1e3", "free", "1.", "nan", "1,5", "9" * 10])
+def test_an_annotation_that_is_no_price_says_nothing(text: str) -> None:
+    document = node()
+    document["metadata"]["annotations"] = {meta.NODE_PRICE_ANNOTATION: text}
+    assert documents.node(document).told_usd_per_hour is None
+
+
 @pytest.mark.parametrize(
     "conditions",
     [

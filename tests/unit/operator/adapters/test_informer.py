@@ -101,6 +101,36 @@ async def test_a_list_that_fails_is_tried_again() -> None:
         await until(lambda: names(cache) == ["a"])
 
 
+@pytest.mark.parametrize("code", [403, 404])
+async def test_a_resource_that_may_be_missing_holds_nobody_up(
+    code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = LittleServer(list_errors=[code])
+    cache: Cache[str] = Cache(lambda document: str(document["metadata"]["name"]), ignore)
+    cache.put(item("gone", 1))
+    async with serving(server) as client:
+        informer = Informer(client, PATH, cache, optional=True)
+        task = asyncio.create_task(informer.run())
+        async with asyncio.timeout(5):
+            await informer.synced.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert names(cache) == []
+    assert len(server.requests) == 1, "it is not asked for again and again"
+    assert ("may not be read" in caplog.text) is (code == 403)
+
+
+async def test_a_resource_that_may_be_missing_is_followed_where_it_is_there() -> None:
+    server = LittleServer(list_errors=[500])
+    server.put("a")
+    cache: Cache[str] = Cache(lambda document: str(document["metadata"]["name"]), ignore)
+    async with serving(server) as client:
+        task = asyncio.create_task(Informer(client, PATH, cache, optional=True).run())
+        await until(lambda: names(cache) == ["a"])
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_events_of_any_size_come_whole() -> None:
     big = item("big", 9)
     big["metadata"]["annotations"] = {"note": "x" * 1_000_000}

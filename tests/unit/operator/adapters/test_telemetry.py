@@ -1,10 +1,13 @@
 """What is exported is what the table says: every name, help, label, and nothing else."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime
+from fractions import Fraction
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from quartermaster import metrics
+from quartermaster.adapters.prices.collector import PriceCollector
 from quartermaster.adapters.telemetry import (
     ClusterCollector,
     PrometheusTelemetry,
@@ -19,7 +22,11 @@ from quartermaster.api.training_job_status import (
     State,
     TrainingJobStatus,
 )
+from quartermaster.catalog.prices.price_list import Offer, PriceList
+from quartermaster.decide.cost.prices import PriceBook, priced
+from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.decision import Placed, Refusal, Waiting
+from quartermaster.domain.money.price import PriceKind
 from quartermaster.domain.profile import Bound
 from tests.support import make
 
@@ -65,6 +72,15 @@ def filled() -> PrometheusTelemetry:
         ("new", 1, {}),
     ]  # fmt: skip
     telemetry.registry.register(QueueCollector(lambda: queues))
+    telemetry.prices_read("failed")
+    offer = Offer("aws", "p5.48xlarge", "r", Capacity.SPOT, Fraction(9), date(2026, 7, 20))
+    book = PriceBook(lists=((PriceKind.CATALOGUE, PriceList([offer])),))
+    spot = {"instance_type": "p5.48xlarge", "region": "r", "capacity": Capacity.SPOT}
+    some = [priced(make.node("a", 8, **spot), book), make.node("b")]
+    prices = PriceCollector(
+        lambda: make.snapshot(some), lambda: book, lambda: datetime(2026, 7, 22, tzinfo=UTC)
+    )
+    telemetry.registry.register(prices)
     return telemetry
 
 
@@ -117,6 +133,12 @@ def test_values_are_what_was_told() -> None:
     assert found["queue_gpus_used", (make.T4, "research")] == 8
     assert found["queue_fair_share_ratio", ("research",)] == 0.25
     assert ("queue_pending_jobs", ("new",)) not in found
+    assert found["price_age_seconds", ("aws", "catalogue")] == 2 * 86_400
+    assert found["priced_nodes", ("catalogue",)] == 1
+    assert found["priced_nodes", ("unknown",)] == 1
+    assert found["priced_nodes", ("node-annotation",)] == 0
+    assert found["node_price_usd_per_hour", ("Spot", "p5.48xlarge", "r")] == 9
+    assert found["price_list_reads_total", ("failed",)] == 1
 
 
 def test_what_is_unknown_has_no_sample_rather_than_a_zero() -> None:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from quartermaster.adapters.resources import pool_record, queue_record
 from quartermaster.adapters.view import ClusterView
 from quartermaster.api import meta
+from quartermaster.catalog.prices.price_list import Offer, PriceList
 from quartermaster.domain.cluster import Capacity, Link, Toleration
+from quartermaster.domain.money.price import OnPremises, PriceKind
 from quartermaster.domain.queue import History, Reclaim, WithinQueue
 from quartermaster.domain.resources import Resources
 from tests.support import make
@@ -54,6 +56,37 @@ def test_what_pods_hold_is_taken_off_their_node() -> None:
     assert bare.used == Resources()
     seen.view.pods.drop("a")
     assert seen.view.snapshot().nodes[0].used == Resources(500, 2**30, 0, 1)
+
+
+def test_nodes_have_the_prices_of_the_lists_in_force_until_there_are_others() -> None:
+    seen = Seen()
+    document = versioned(node(), "node", 1)
+    document["metadata"]["labels"]["topology.kubernetes.io/region"] = "us-east-1"
+    seen.view.nodes.put(document)
+    assert seen.view.snapshot().nodes[0].price is None
+    for rate in (Fraction(1), Fraction(2)):
+        offer = Offer("aws", "g4dn.xlarge", "us-east-1", Capacity.SPOT, rate)
+        rooms = seen.rooms
+        seen.view.use_prices(((PriceKind.LIST, PriceList([offer])),))
+        assert seen.rooms > rooms, "who waits may be better placed by the new prices"
+        (found,), one = seen.view.snapshot().nodes, seen.view.node("gpu-1")
+        assert found.price is not None
+        assert found.price.usd_per_hour == rate
+        assert one is not None
+        assert one.price == found.price
+    assert seen.view.snapshot().nodes[0] is found, "kept as it is while nothing changes"
+
+
+def test_an_overlay_counts_as_long_as_it_is_there() -> None:
+    seen = Seen()
+    seen.view.nodes.put(versioned(node(), "node", 1))
+    overlay = {"metadata": {"name": "cheap"}, "spec": {"price": "0.5"}}
+    seen.view.overlays.put(versioned(overlay, "overlay", 2))
+    (found,) = seen.view.snapshot().nodes
+    assert found.price is not None
+    assert (found.price.usd_per_hour, found.price.kind) == (Fraction("0.5"), PriceKind.OVERLAY)
+    seen.view.overlays.drop("overlay")
+    assert seen.view.snapshot().nodes[0].price is None
 
 
 def test_a_gated_pod_is_found_until_its_gate_is_off() -> None:
@@ -299,3 +332,17 @@ def test_what_nodes_hold_is_counted_as_pods_come_move_and_go(seed: int) -> None:
             assert it.used == Resources(sum(mine), len(mine) * 2**30, 0, len(mine))
             assert it.name in touched or it is before[it.name]
     assert all(it.used == Resources() for it in map(seen.view.node, ("gpu-1", "gpu-2")) if it)
+
+
+def test_what_own_hardware_costs_is_read() -> None:
+    row = {
+        "accelerator": "NVIDIA-L4", "usdPerGpu": "30000", "depreciationYears": "4",
+        "wattsPerGpu": 1000, "usdPerKilowattHour": "0.12", "utilizationPercent": 80,
+    }  # fmt: skip
+    spec = {"onPremises": [row]}
+    record = pool_record({"metadata": {"name": "hall"}, "spec": spec})
+    assert record.pool.on_premises == (
+        OnPremises(
+            Fraction(30000), Fraction(4), 1000, Fraction("0.12"), Fraction(4, 5), "NVIDIA-L4"
+        ),
+    )

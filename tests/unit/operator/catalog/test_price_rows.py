@@ -16,7 +16,7 @@ from quartermaster.catalog.instances import instance
 from quartermaster.catalog.prices.price_list import Offer, PriceList, Wanted
 from quartermaster.catalog.prices.rows import COLUMNS, NAMES, offers
 from quartermaster.domain.cluster import Capacity
-from quartermaster.domain.price import PriceKind
+from quartermaster.domain.money.price import PriceKind
 from quartermaster.errors import SpecError
 
 ROOT = Path(__file__).resolve().parents[4]

