@@ -51,3 +51,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "quartermaster.trainerImage" -}}
 {{- default (printf "quartermaster/trainer:%s" .Chart.AppVersion) .Values.trainer.image }}
 {{- end }}
+
+{{/* Where the operator reads a price list; empty without one. */}}
+{{- define "quartermaster.priceCatalog" -}}
+{{- with .Values.prices.catalog }}
+{{- if and .url .configMap.name }}
+{{- fail "prices.catalog: give either url or configMap.name, not both" }}
+{{- end }}
+{{- if .configMap.name }}
+{{- printf "/etc/quartermaster/prices/%s" .configMap.key }}
+{{- else }}
+{{- .url }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The port of a URL, its scheme's where it names none. */}}
+{{- define "quartermaster.portOfUrl" -}}
+{{- $url := urlParse . }}
+{{- $named := regexFind ":[0-9]+$" $url.host | trimPrefix ":" }}
+{{- default (ternary "443" "80" (eq $url.scheme "https")) $named }}
+{{- end }}

@@ -74,7 +74,8 @@ def test_the_pod_fits_the_restricted_security_standard(values: str) -> None:
     assert own["readOnlyRootFilesystem"] is True
     assert own["capabilities"] == {"drop": ["ALL"]}
     assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
-    assert all("emptyDir" in volume for volume in pod["volumes"])
+    kinds = {kind for volume in pod["volumes"] for kind in volume.keys() - {"name"}}
+    assert kinds <= {"emptyDir", "configMap"}
 
 
 @EVERY
@@ -179,7 +180,47 @@ def test_the_network_policy_speaks_of_the_operators_own_pod() -> None:
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
+def environment(values: str) -> dict[str, str]:
+    return {one["name"]: one["value"] for one in container_of(values)["env"] if "value" in one}
+
+
+def test_a_price_list_in_a_config_map_is_where_the_operator_reads_it() -> None:
+    told = from_environment(environment("price-list.yaml"))
+    mounts = {it["name"]: it["mountPath"] for it in container_of("price-list.yaml")["volumeMounts"]}
+    volumes = {it["name"]: it for it in pod_of("price-list.yaml")["spec"]["volumes"]}
+    assert told.price_catalog == f"{mounts['prices']}/list.csv"
+    assert told.price_catalog_hours == 1
+    assert volumes["prices"]["configMap"] == {"name": "our-prices", "optional": True}
+
+
+def test_a_price_list_at_an_address_can_be_reached_through_a_closed_network() -> None:
+    told = from_environment(environment("price-url.yaml"))
+    assert told.price_catalog == "https://prices.example.com:8443/gpus.csv"
+    policy = the(of_kind(rendered("price-url.yaml"), "NetworkPolicy"))
+    out = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+    assert out == {53, 6443, 8443}
+
+
+@pytest.mark.parametrize(
+    ("url", "want"), [("https://a.example/p", 443), ("http://a.example", 80), ("http://a:81/", 81)]
+)
+def test_the_network_is_opened_for_the_port_of_the_list_alone(url: str, want: int) -> None:
+    done = template("--set", f"prices.catalog.url={url}", "--set", "networkPolicy.enabled=true")
+    assert done.returncode == 0, done.stderr
+    policy = the(of_kind(list(yaml.safe_load_all(done.stdout)), "NetworkPolicy"))
+    assert policy["spec"]["egress"][-1]["ports"] == [{"port": want, "protocol": "TCP"}]
+
+
+def test_without_a_price_list_there_is_nothing_of_it() -> None:
+    assert not [name for name in environment("default.yaml") if "PRICE" in name]
+    assert [it["name"] for it in pod_of("default.yaml")["spec"]["volumes"]] == ["tmp"]
+
+
 NONSENSE = (
+    ("prices.catalog.url=ftp://a", "does not match pattern"),
+    ("prices.catalog.url=http://a,prices.catalog.configMap.name=b", "either url or configMap.name"),
+    ("prices.refreshHours=0", "minimum: got 0, want 0.1"),
+    ("prices.list=a", "additional properties 'list' not allowed"),
     ("replicas=3", "maximum: got 3, want 2"),
     ("replicas=-1", "minimum: got -1, want 0"),
     ("replicas=two", "got string, want integer"),
