@@ -15,8 +15,8 @@ from quartermaster.domain.cluster import Node, PriceRow
 from quartermaster.domain.money.ledger import Entry, Kind, Machine, Owner, Part
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import Phase, Worker
-from quartermaster.reconcile import accounts
-from quartermaster.reconcile.accounts import Charging
+from quartermaster.reconcile.money import accounts
+from quartermaster.reconcile.money.accounts import Charging
 from quartermaster.units import usd
 from tests.support import make
 

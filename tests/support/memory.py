@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 from quartermaster.api import meta
@@ -375,6 +376,13 @@ class MemoryCluster:
             if worker.uid in self.pods:
                 self.change(worker, phase=Phase.FAILED, disrupted=self.clock.now())
                 self._sweep(worker.uid)
+
+    async def reprice(
+        self, worker: Worker, prices: Iterable[tuple[datetime, Fraction | None]]
+    ) -> None:
+        with self._effect(f"reprice {worker.uid}"):
+            if worker.uid in self.pods:
+                self.change(self.pods[worker.uid], repriced=tuple(prices))
 
     async def release(self, worker: Worker) -> None:
         with self._effect(f"release {worker.uid}"):

@@ -1,8 +1,9 @@
 """What is told to Kubernetes. Each write can be repeated; the cache learns its answer at once."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from quartermaster.adapters.cache import Document
@@ -23,6 +24,7 @@ from quartermaster.domain.queue import Resize, Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.domain.workload import NamespacedName
 from quartermaster.errors import ConflictError
+from quartermaster.manifests.held import prices_text
 from quartermaster.manifests.worker import placement_patch
 
 logger = logging.getLogger(__name__)
@@ -228,6 +230,14 @@ class ClusterWriter:
         self._view.pods.put(made)
         final = {"gracePeriodSeconds": 0, "preconditions": {"uid": worker.uid}}
         await self._client.delete(pod_path(worker.key), final)
+
+    async def reprice(
+        self, worker: Worker, prices: Iterable[tuple[datetime, Fraction | None]]
+    ) -> None:
+        """Note on a pod what it costs from when on."""
+        notes = {meta.REPRICED_ANNOTATION: prices_text(prices)}
+        body = {"metadata": {"uid": worker.uid, "annotations": notes}}
+        self._view.pods.put(await self._client.patch(pod_path(worker.key), body, MERGE_PATCH))
 
     async def release(self, worker: Worker) -> None:
         """Take the accounting finalizer off a pod that has been charged.

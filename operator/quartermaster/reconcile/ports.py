@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from fractions import Fraction
 from typing import Any, Protocol
 
 from quartermaster.api.record import JobRecord
@@ -139,6 +140,12 @@ class Writer(Protocol):
 
     async def fail_lost(self, worker: Worker) -> None:
         """Mark a pod failed whose node is gone, and delete it for good."""
+        ...
+
+    async def reprice(
+        self, worker: Worker, prices: Iterable[tuple[datetime, Fraction | None]]
+    ) -> None:
+        """Note on a pod all of its later prices, each with the time from which it is in force."""
         ...
 
     async def release(self, worker: Worker) -> None:

@@ -33,8 +33,8 @@ from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.manifests.volume import Location
-from quartermaster.reconcile.accounts import Books, stretches_text
 from quartermaster.reconcile.blame import Verdict
+from quartermaster.reconcile.money.accounts import Books, stretches_text
 from quartermaster.reconcile.profile import device, measured
 from quartermaster.units import duration, usd
 

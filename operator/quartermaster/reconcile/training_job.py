@@ -21,14 +21,15 @@ from quartermaster.domain.worker import Phase, Worker
 from quartermaster.errors import ConflictError
 from quartermaster.manifests import devices, volume
 from quartermaster.manifests import worker as manifests
-from quartermaster.reconcile import accounts, blame, report
-from quartermaster.reconcile.accounts import Books, Charging
+from quartermaster.reconcile import blame, report
 from quartermaster.reconcile.blame import Verdict
-from quartermaster.reconcile.demand import size_of
+from quartermaster.reconcile.demand import per_worker, size_of
 from quartermaster.reconcile.elastic import sizes
 from quartermaster.reconcile.elastic.rounds import tell
 from quartermaster.reconcile.leaving import readmission
 from quartermaster.reconcile.leaving.reclaim import departure
+from quartermaster.reconcile.money import accounts, repricing
+from quartermaster.reconcile.money.accounts import Books, Charging
 from quartermaster.reconcile.ports import (
     Clock,
     Counters,
@@ -186,6 +187,8 @@ class TrainingJobReconciler:
         conflict = await self._apply(job, spec, stop=stop)
         await self._tend(job, workers, now)
         found = await self._observe(job, spec, workers, conflict, now)
+        for worker, prices in repricing.changes(workers, found.cluster, per_worker(spec), now):
+            await self._world.writer.reprice(worker, prices)
         books = self._account(found)
         status = report.status(found, books)
         await self._write(job, status, now)
