@@ -237,4 +237,5 @@ def _counted(node: Node) -> tuple[int, int]:
     has, holds = node.gpu_count, node.gpus_in(node.used)
     if has is None or holds is None:
         return node.allocatable.gpus, node.used.gpus
-    return math.ceil(has), math.ceil(holds)
+    # A device that two classes choose is held in both of them, and is one GPU all the same.
+    return math.ceil(has), min(math.ceil(has), math.ceil(holds))

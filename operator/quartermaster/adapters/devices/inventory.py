@@ -27,9 +27,12 @@ class DeviceInventory:
         self.claims: Cache[Claim] = Cache(documents.claim, self._claim_changed)
 
     def offered(self, node: Node) -> Node:
-        """A node with the devices that its drivers offer; the same where there are none."""
+        """A node with the devices that its drivers offer; the same where there are none.
+
+        Where a device plugin offers GPUs too, they may be the same ones, and only its are counted.
+        """
         devices = self._on_nodes().get(node.name)
-        if not devices:
+        if not devices or node.allocatable.devices:
             return node
         counts: dict[str, int] = defaultdict(int)
         fractions: dict[str, Fraction] = {}
@@ -43,14 +46,13 @@ class DeviceInventory:
                 mixed |= names
         for name in mixed:
             del fractions[name]
-        parts = amounts({**dict(node.allocatable.parts), **counts})
         whole = sum(device.whole for device, _ in devices.values())
         return replace(
             node,
-            allocatable=replace(node.allocatable, parts=parts),
+            allocatable=replace(node.allocatable, parts=amounts(counts)),
             accelerator=node.accelerator or _model(device for device, _ in devices.values()),
-            fractions={**node.fractions, **fractions},
-            parted_gpus=Fraction(whole + node.allocatable.gpus) if fractions else node.parted_gpus,
+            fractions=fractions,
+            parted_gpus=Fraction(whole) if fractions else None,
         )
 
     def taken(self, node: str, counted: Callable[[str], bool]) -> Resources:

@@ -136,6 +136,12 @@ def test_what_cannot_be_counted_truly_is_left_out(slices: list[Json]) -> None:
     assert counts(inventory(*slices)) == {}
 
 
+def test_gpus_that_a_device_plugin_offers_too_are_not_counted_twice() -> None:
+    it = inventory(part("node-a", device("gpu-0"), device("gpu-1")))
+    plugged = make.node("node-a", 2)
+    assert it.offered(plugged) is plugged
+
+
 def test_a_pool_of_several_slices_counts_once_all_are_there() -> None:
     one = part("node-a", device("gpu-0"), name="one", count=2)
     it = inventory(one)
