@@ -205,6 +205,7 @@ EDITS = (
     pytest.param("spec.managedBy", "a.b/c", "spec.managedBy", id="managed by"),
     pytest.param("spec.suspend", False, None, id="suspend"),
     pytest.param("spec.priority", 9, None, id="priority"),
+    pytest.param("spec.budget", {"limit": "5.00"}, None, id="budget"),
     pytest.param("spec.activeDeadlineSeconds", 9, None, id="deadline"),
     pytest.param("spec.ttlSecondsAfterFinished", 9, None, id="time to live"),
 )

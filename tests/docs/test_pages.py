@@ -13,6 +13,7 @@ import quartermaster.__main__ as operator
 from kubectl_qm import arguments
 from quartermaster import __version__, metrics
 from quartermaster.api import meta
+from quartermaster.api.budgets.budget import BudgetSpec
 from quartermaster.api.compute_pool import ComputePoolSpec
 from quartermaster.api.compute_queue import ComputeQueueSpec
 from quartermaster.api.training_job import TrainingJobSpec
@@ -22,11 +23,13 @@ MODELS = {
     "TrainingJob": TrainingJobSpec,
     "ComputePool": ComputePoolSpec,
     "ComputeQueue": ComputeQueueSpec,
+    "Budget": BudgetSpec,
 }
 KUBECTL = {"annotate", "apply", "get", "describe", "patch", "label", "logs", "rollout", "qm"}
 KINDS = {
     "trainingjobs.quartermaster.dev",
     "computequeues.quartermaster.dev",
+    "budgets.quartermaster.dev",
     "pods",
     "pod",
     "deployment/quartermaster",

@@ -56,6 +56,11 @@ def queue() -> Json:
     return pool() | {"kind": "ComputeQueue"}
 
 
+def budget() -> Json:
+    """The least Budget."""
+    return pool() | {"kind": "Budget", "spec": {"amount": "100"}}
+
+
 def child_queue() -> Json:
     """The least ComputeQueue that is a part of another one."""
     return queue() | {"spec": {"parent": "lab"}}
@@ -81,6 +86,7 @@ _DOC = {
     "pool": pool,
     "queue": queue,
     "child_queue": child_queue,
+    "budget": budget,
 }
 
 # base, path, values that are accepted, values that are refused
@@ -467,6 +473,61 @@ _TABLE: tuple[tuple[str, str, tuple[object, ...], tuple[object, ...]], ...] = (
         "spec.namespaceSelector",
         ({}, {"kubernetes.io/metadata.name": "team-a"}),
         ({"a b": ""}, {"a": "b c"}, {f"a{i}": "" for i in range(33)}),
+    ),
+    ("budget", "spec", ({"amount": "1"},), (ABSENT, {}, [], {"amount": "1", "limit": "1"})),
+    (
+        "budget",
+        "spec.amount",
+        ("0.000000001", "5.00", "9" * 24),
+        (ABSENT, "0", "0.00", "-5", "5 USD", "", 5, "1e3", "9" * 25),
+    ),
+    ("budget", "spec.period", ("Day", "Week", "Month", "Total"), ("Year", "month", "", 30)),
+    (
+        "budget",
+        "spec.selector",
+        ({}, {"queue": "research"}, {"matchLabels": {"team": "a", "cost/centre": ""}}),
+        (
+            {"queue": "Research"},
+            {"queue": ""},
+            {"labels": {"team": "a"}},
+            {"matchLabels": {"a b": ""}},
+            {"matchLabels": {f"a{i}": "" for i in range(33)}},
+        ),
+    ),
+    (
+        "budget",
+        "spec.thresholds",
+        (
+            [],
+            [{"percent": 1, "action": "Notify"}, {"percent": 200, "action": "Suspend"}],
+            [{"percent": 100, "action": "BlockNew"}, {"percent": 100, "action": "SpotOnly"}],
+            [{"percent": 10 * i, "action": "Notify"} for i in range(1, 9)],
+        ),
+        (
+            [{"percent": 0, "action": "Notify"}],
+            [{"percent": 201, "action": "Notify"}],
+            [{"percent": "50", "action": "Notify"}],
+            [{"percent": 50.5, "action": "Notify"}],
+            [{"percent": 50}],
+            [{"action": "Notify"}],
+            [{"percent": 50, "action": "Delete"}],
+            [{"percent": 50, "action": "Notify"}] * 2,
+            [{"percent": 10 * i, "action": "Notify"} for i in range(1, 10)],
+        ),
+    ),
+    ("budget", "spec.suspend", (True, False), ("true", 1)),
+    (
+        "built_in",
+        "spec.budget",
+        ({"limit": "5.00"}, {"limit": "0.01", "onExceeded": "Notify"}),
+        (
+            {},
+            {"limit": "0"},
+            {"limit": 5},
+            {"limit": "-1"},
+            {"limit": "5", "onExceeded": "Delete"},
+            {"amount": "5"},
+        ),
     ),
 )
 

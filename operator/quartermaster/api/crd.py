@@ -5,6 +5,8 @@ from typing import Any
 
 from quartermaster.api import compute_pool, compute_queue, training_job
 from quartermaster.api.base import ApiModel
+from quartermaster.api.budgets import budget
+from quartermaster.api.budgets.budget import BudgetSpec, BudgetStatus
 from quartermaster.api.compute_pool import ComputePoolSpec, ComputePoolStatus
 from quartermaster.api.compute_queue import ComputeQueueSpec, ComputeQueueStatus
 from quartermaster.api.meta import GROUP, VERSION
@@ -123,6 +125,27 @@ KINDS = (
             Column("Preempts", ".spec.preemption.withinQueue", priority=WIDE),
         ),
         rules=(compute_queue.NAME_RULE,),
+    ),
+    Kind(
+        name=budget.KIND,
+        plural=budget.PLURAL,
+        short_name="qb",
+        scope="Namespaced",
+        description="An amount of money for a period, for the jobs of a namespace, and what "
+        "happens as it is spent.",
+        spec=BudgetSpec,
+        status=BudgetStatus,
+        columns=(
+            Column("Amount", ".spec.amount"),
+            Column("Spent", ".status.spent"),
+            Column("Forecast", ".status.forecast"),
+            Column("Percent", ".status.percent", "integer"),
+            Column("Action", ".status.action"),
+            AGE,
+            Column("Period", ".spec.period", priority=WIDE),
+            Column("Commitment", ".status.commitment", priority=WIDE),
+            Column("Until", ".status.periodEnd", priority=WIDE),
+        ),
     ),
 )
 

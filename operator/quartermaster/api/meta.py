@@ -50,6 +50,12 @@ RESIZE_ANNOTATION = f"{GROUP}/resize"
 In JSON: `{"workers": ..., "why": ..., "at": ..., "places": {NODE: WORKERS}, "avoids": [NODE]}`; the
 places are kept for it, and the nodes to avoid are left."""
 
+UNFUNDED_ANNOTATION = f"{GROUP}/unfunded"
+"""On a TrainingJob that is stopped since its money is spent, until there is more.
+
+In JSON: `{"by": "spec.budget" or "NAMESPACE/NAME", "why": ..., "at": ..., "amount": ..., "reserve":
+...}`; the amount is the limit that it was stopped for, the reserve what has to be left to go on."""
+
 WORKERS_ANNOTATION = f"{GROUP}/workers"
 """On a pod of an elastic TrainingJob: how many workers its gang has. The trainer's PET_NNODES."""
 
@@ -69,6 +75,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     PREEMPTED = "Preempted"
     RESIZING = "Resizing"
+    FUNDED = "Funded"
     COMPLETE = "Complete"
     FAILED = "Failed"
 

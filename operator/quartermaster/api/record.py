@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from quartermaster.api import meta
+from quartermaster.api.budgets.record import read_unfunded
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import TrainingJobStatus
+from quartermaster.domain.money.budget import Unfunded
 from quartermaster.domain.queue import UNLABELLED, Resize, Stopped
 from quartermaster.domain.workload import NamespacedName
 
@@ -35,11 +37,19 @@ class JobRecord:
     """For whom it was stopped and why; None while it is not."""
     resize: Resize | None = None
     """With how many workers it is to go on; None while it has them."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    unfunded: Unfunded | None = None
+    """Whose money is spent that it was stopped; None while it is not."""
 
     @property
     def held(self) -> bool:
         """Whether our finalizer is on."""
         return meta.JOB_FINALIZER in self.finalizers
+
+    @property
+    def sent_away(self) -> bool:
+        """Whether the operator has stopped it: for another job, or since its money is spent."""
+        return self.stopped is not None or self.unfunded is not None
 
     @property
     def finished(self) -> bool:
@@ -79,6 +89,8 @@ def parse(document: Mapping[str, Any]) -> JobRecord:
         queue=_queue(metadata.get("labels") or {}),
         stopped=_stopped(annotations.get(meta.PREEMPTED_ANNOTATION)),
         resize=_resize(annotations.get(meta.RESIZE_ANNOTATION)),
+        labels=metadata.get("labels") or {},
+        unfunded=read_unfunded(annotations.get(meta.UNFUNDED_ANNOTATION)),
     )
 
 

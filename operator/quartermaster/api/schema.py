@@ -142,7 +142,9 @@ def _over_keys(keys: Schema) -> Callable[[Schema], Schema]:
 
 def _shown(default: object) -> str:
     if isinstance(default, list):
-        return ", ".join(map(str, default))
+        return ", ".join(map(_shown, default))
+    if isinstance(default, dict):
+        return " ".join(map(_shown, default.values()))
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 

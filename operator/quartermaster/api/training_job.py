@@ -20,6 +20,7 @@ from quartermaster.api.base import (
     PrintableText,
     at_least,
 )
+from quartermaster.api.budgets.limit import JobBudget
 from quartermaster.api.resources import Resources
 from quartermaster.api.rule import Keeps, Rule, matches, unchangeable
 from quartermaster.api.training_job_rules import (
@@ -363,6 +364,8 @@ class TrainingJobSpec(ApiModel):
     """Where the run keeps its state, its metrics and its model."""
     failure_policy: FailurePolicy = FailurePolicy()
     """What happens when a worker fails."""
+    budget: JobBudget | None = None
+    """What the job may cost at most; unset is no limit."""
     suspend: StrictBool = False
     """True stops the workers after a checkpoint and frees their nodes; false lets them go on."""
     priority: Annotated[int, Field(strict=True, ge=-1_000_000, le=1_000_000)] = 0

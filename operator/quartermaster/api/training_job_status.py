@@ -325,7 +325,7 @@ class TrainingJobStatus(ApiModel):
     )
     """The latest observations: Placed, Running, Suspended, Stalled, Complete, Failed.
 
-    Preempted and Resizing are there once they were."""
+    Preempted and Resizing are there once they were, Funded where money is limited."""
     workers: Annotated[str, Field(max_length=16)] = ""
     """For the column: running of wanted, `2/2`."""
     start_time: datetime | None = None

@@ -104,6 +104,8 @@ def test_the_operator_cannot_change_what_a_user_asked_for_elsewhere() -> None:
     assert ("trainingjobs", "create") not in rules
     assert ("computepools", "patch") not in rules
     assert ("computequeues", "patch") not in rules
+    assert ("budgets", "patch") not in rules
+    assert ("budgets/status", "patch") in rules
     assert ("namespaces", "patch") not in rules
     assert ("pods", "create") not in rules
     assert ("nodes", "patch") not in rules
@@ -119,6 +121,17 @@ def test_people_with_view_see_and_people_with_edit_run_jobs() -> None:
     assert the(view["rules"])["verbs"] == ["get", "list", "watch"]
     assert "rbac.authorization.k8s.io/aggregate-to-view" not in edit["metadata"]["labels"]
     assert the(edit["rules"])["resources"] == ["trainingjobs"]
+
+
+def test_who_administers_a_namespace_says_what_may_be_spent_and_who_edits_in_it_does_not() -> None:
+    roles = {
+        role["metadata"]["name"]: role for role in of_kind(rendered("default.yaml"), "ClusterRole")
+    }
+    admin = roles[f"{NAMESPACE}:qm-quartermaster:admin"]
+    assert the(admin["rules"])["resources"] == ["budgets"]
+    labels = admin["metadata"]["labels"]
+    assert labels["rbac.authorization.k8s.io/aggregate-to-admin"] == "true"
+    assert "rbac.authorization.k8s.io/aggregate-to-edit" not in labels
 
 
 @EVERY

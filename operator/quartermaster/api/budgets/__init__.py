@@ -1,0 +1,1 @@
+"""Money that may be spent: the Budget of a namespace, and the limit of one job."""
