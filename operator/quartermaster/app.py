@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 import kopf
@@ -32,10 +32,16 @@ from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemet
 from quartermaster.adapters.view import ClusterView
 from quartermaster.adapters.writer import ClusterWriter, EventPoster
 from quartermaster.api import compute_pool, compute_queue, meta, training_job
+from quartermaster.api.budgets import budget
 from quartermaster.api.record import JobRecord
+from quartermaster.domain.money.budget import Budget
 from quartermaster.errors import ClusterError
 from quartermaster.handlers import resources
 from quartermaster.reconcile import compute_queues, pools
+from quartermaster.reconcile.budgets import keeper
+from quartermaster.reconcile.budgets.keeper import BudgetKeeper
+from quartermaster.reconcile.budgets.spending import JobSpending
+from quartermaster.reconcile.budgets.verdicts import Verdicts
 from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
 from quartermaster.reconcile.progress import read_report
 from quartermaster.reconcile.queue import WorkQueue
@@ -82,6 +88,11 @@ class Operator:
             settings=settings,
             changed=self._touched,
         )
+        spending = JobSpending(self._view, self._writer)
+        self._keeper = BudgetKeeper(
+            keeper.Surroundings(self._view, self._writer, self, spending, self._clock),
+            self._touched,
+        )
         self._counters = DcgmCounters(settings.dcgm_addresses())
         world = World(
             view=self._view,
@@ -93,6 +104,7 @@ class Operator:
             settings=settings,
             decisions=self._cycle.decisions,
             counters=self._counters,
+            funding=Verdicts(self._view, self._clock),
         )
         self._reconciler = TrainingJobReconciler(world)
         self._queue = WorkQueue(self._reconciler)
@@ -211,6 +223,7 @@ class Operator:
             self._take_signals()
             tasks.create_task(self._queue.run(self._settings.concurrency))
             tasks.create_task(self._cycle.run())
+            tasks.create_task(self._keeper.run())
             tasks.create_task(self._report_pools())
             if self._settings.dcgm_addresses():
                 tasks.create_task(self._counters.run())
@@ -225,6 +238,7 @@ class Operator:
             (training_job.PLURAL, self._view.training_jobs),
             (compute_pool.PLURAL, self._view.compute_pools),
             (compute_queue.PLURAL, self._view.compute_queues),
+            (budget.PLURAL, self._view.all_budgets),
         )
         try:
             async with asyncio.timeout(SEEN_SECONDS):
@@ -240,7 +254,7 @@ class Operator:
     async def _watch_resources(self) -> None:
         view = self._view
         registry = resources.registry(
-            view.training_jobs, view.compute_pools, view.compute_queues, None
+            view.training_jobs, view.compute_pools, view.compute_queues, view.all_budgets, None
         )
         await kopf.operator(
             registry=registry, clusterwide=True, standalone=True, stop_flag=self._stopping
@@ -259,24 +273,33 @@ class Operator:
 
     def event(self, job: JobRecord, *, warning: bool, reason: str, message: str) -> None:
         """Post an event in the background."""
-        task = asyncio.get_running_loop().create_task(
-            self._post(job, warning=warning, reason=reason, message=message)
-        )
+        self._in_background(self._post(job, warning=warning, reason=reason, message=message))
+
+    def budget_event(self, budget: Budget, *, warning: bool, reason: str, message: str) -> None:
+        """Post an event on a Budget in the background."""
+        self._in_background(self._post(budget, warning=warning, reason=reason, message=message))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _post(self, job: JobRecord, *, warning: bool, reason: str, message: str) -> None:
+    async def _post(
+        self, about: JobRecord | Budget, *, warning: bool, reason: str, message: str
+    ) -> None:
         try:
-            await self._events.post(job, warning=warning, reason=reason, message=message)
+            await self._events.post(about, warning=warning, reason=reason, message=message)
         except ClusterError as error:
-            logger.debug("event on %s not posted: %s", job.key, error)
+            logger.debug("event on %s not posted: %s", about.key, error)
 
     def _touched(self, job_uid: str) -> None:
         if job_uid:
             self._queue.add(job_uid)
+            self._keeper.wake()
 
     def _room(self) -> None:
         self._cycle.wake()
+        self._keeper.wake()
 
     def _may_write(self) -> bool:
         return self._leadership.may_write()
@@ -296,7 +319,8 @@ class Operator:
             return None
         if asyncio.get_running_loop().time() - self._leading_since < START_SECONDS:
             return None
-        ours = {training_job.PLURAL, compute_pool.PLURAL, compute_queue.PLURAL}
+        kinds = (training_job, compute_pool, compute_queue, budget)
+        ours = {kind.PLURAL for kind in kinds}
         missing = ours - resources.watchers()
         if missing:
             return f"no live watcher for {', '.join(sorted(missing))}"

@@ -13,6 +13,8 @@ from quartermaster.adapters.view import ClusterView
 from quartermaster.adapters.writer import ClusterWriter
 from quartermaster.app import Operator
 from quartermaster.reconcile import ports
+from quartermaster.reconcile.budgets.spending import JobSpending
+from quartermaster.reconcile.budgets.verdicts import Verdicts
 from tests.support.memory import (
     FakeClock,
     MemoryCluster,
@@ -37,6 +39,8 @@ FITS: list[tuple[type, type]] = [
     (ports.Reports, MemoryReports),
     (ports.Counters, DcgmCounters),
     (ports.Counters, MemoryCounters),
+    (ports.Spending, JobSpending),
+    (ports.Funding, Verdicts),
 ]
 
 

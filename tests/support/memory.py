@@ -13,12 +13,15 @@ from fractions import Fraction
 from typing import Any
 
 from quartermaster.api import meta
+from quartermaster.api.budgets.budget import BudgetStatus
+from quartermaster.api.budgets.record import BudgetRecord
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import TrainingJobStatus
 from quartermaster.decide.profile.counters import mean
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision
 from quartermaster.domain.measurement import DeviceCounters
+from quartermaster.domain.money.budget import Budget, Unfunded
 from quartermaster.domain.money.ledger import Held
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Queue, Resize, Stopped
@@ -67,6 +70,7 @@ class MemoryCluster:
     nodes: dict[str, Node] = field(default_factory=dict)
     all_pools: tuple[Pool, ...] = ()
     all_queues: tuple[Queue, ...] = ()
+    all_budgets: dict[str, BudgetRecord] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of namespaces."""
     records: dict[str, JobRecord] = field(default_factory=dict)
@@ -235,6 +239,9 @@ class MemoryCluster:
     def queues(self) -> tuple[Queue, ...]:
         return self.all_queues
 
+    def budgets(self) -> tuple[BudgetRecord, ...]:
+        return tuple(sorted(self.all_budgets.values(), key=lambda record: record.budget.key))
+
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         return self.labels.get(name, {})
 
@@ -304,6 +311,24 @@ class MemoryCluster:
         with self._effect(f"resize {job.key}: {resize.workers if resize else 'done'}"):
             if job.uid in self.records:
                 self.records[job.uid] = replace(self.records[job.uid], resize=resize)
+
+    async def unfund(self, job: JobRecord, unfunded: Unfunded | None) -> None:
+        with self._effect(f"unfund {job.key}: {unfunded is not None}"):
+            if job.uid in self.records:
+                old = self.records[job.uid]
+                resize = old.resize if unfunded is None else None
+                self.records[job.uid] = replace(old, unfunded=unfunded, resize=resize)
+
+    async def is_gone(self, job: NamespacedName, uid: str) -> bool:
+        return uid not in self.records
+
+    async def set_budget_status(self, record: BudgetRecord, status: Document) -> None:
+        with self._effect(f"set budget status {record.budget.key}"):
+            uid = record.budget.uid
+            if uid not in self.all_budgets:
+                raise ClusterError("404 NotFound")
+            stored = BudgetStatus.model_validate(status)
+            self.all_budgets[uid] = replace(self.all_budgets[uid], status=stored)
 
     async def create(self, document: Document) -> None:
         kind, metadata = document["kind"], document["metadata"]
@@ -417,9 +442,13 @@ class MemoryRecorder:
     """Keeps the events."""
 
     told: list[Told] = field(default_factory=list)
+    told_of_budgets: list[Told] = field(default_factory=list)
 
     def event(self, job: JobRecord, *, warning: bool, reason: str, message: str) -> None:
         self.told.append(Told(warning, reason, message))
+
+    def budget_event(self, budget: Budget, *, warning: bool, reason: str, message: str) -> None:
+        self.told_of_budgets.append(Told(warning, reason, message))
 
 
 @dataclass

@@ -8,6 +8,10 @@ from quartermaster.adapters.scene import KNOWN
 from quartermaster.api.training_job_status import Condition, State, TrainingJobStatus
 from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.errors import ClusterError
+from quartermaster.reconcile.budgets import keeper
+from quartermaster.reconcile.budgets.keeper import BudgetKeeper
+from quartermaster.reconcile.budgets.spending import JobSpending
+from quartermaster.reconcile.budgets.verdicts import Verdicts
 from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
 from quartermaster.reconcile.training_job import TrainingJobReconciler, World
 from quartermaster.settings import Settings
@@ -58,8 +62,19 @@ class Operation:
             settings=self.settings,
             decisions=self.cycle.decisions,
             counters=self.counters,
+            funding=Verdicts(self.cluster, self.cluster.clock),
         )
         self.reconciler = TrainingJobReconciler(world)
+        self.keeper = BudgetKeeper(
+            keeper.Surroundings(
+                self.cluster,
+                self.cluster,
+                self.recorder,
+                JobSpending(self.cluster, self.cluster),
+                self.cluster.clock,
+            ),
+            changed=lambda uid: None,
+        )
 
     async def once(self, uid: str = "uid-job") -> float | None:
         return await self.reconciler(uid)
@@ -70,6 +85,7 @@ class Operation:
             before = len(self.cluster.writes)
             self.cluster.controllers()
             try:
+                await self.keeper.once()
                 await self.cycle.once()
                 for uid in uids or ("uid-job",):
                     await self.reconciler(uid)

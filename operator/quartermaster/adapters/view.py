@@ -11,6 +11,7 @@ from quartermaster.adapters.documents import Namespace, Pod
 from quartermaster.adapters.prices.overlays import overlay
 from quartermaster.adapters.resources import PoolRecord, QueueRecord, pool_record, queue_record
 from quartermaster.api import meta
+from quartermaster.api.budgets.record import BudgetRecord, budget_record
 from quartermaster.api.record import JobRecord, parse
 from quartermaster.catalog import partitions
 from quartermaster.catalog.prices.price_list import PriceList
@@ -54,6 +55,7 @@ class ClusterView:
         self.training_jobs: Cache[JobRecord] = Cache(parse, self._job_changed)
         self.compute_pools: Cache[PoolRecord] = Cache(pool_record, self._pool_changed)
         self.compute_queues: Cache[QueueRecord] = Cache(queue_record, self._queue_changed)
+        self.all_budgets: Cache[BudgetRecord] = Cache(budget_record, self._budget_changed)
         self.namespaces: Cache[Namespace] = Cache(documents.namespace, self._namespace_changed)
         self.pods: Cache[Pod] = Cache(documents.pod, self._pod_changed)
         self.child_jobs: Cache[ChildJob] = Cache(documents.child_job, self._child_changed)
@@ -100,6 +102,10 @@ class ClusterView:
     def queue_records(self) -> Iterable[tuple[str, int, Document]]:
         """Name, generation and status of each queue."""
         return [(r.queue.name, r.generation, r.status) for r in self.compute_queues.values()]
+
+    def budgets(self) -> tuple[BudgetRecord, ...]:
+        """The Budgets by namespace and name."""
+        return tuple(sorted(self.all_budgets.values(), key=lambda record: record.budget.key))
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         """A namespace's labels; none where it is not known yet."""
@@ -207,6 +213,17 @@ class ClusterView:
     def _queue_changed(self, _: QueueRecord, *, present: bool) -> None:  # noqa: ARG002 - the port's
         self._room()
 
+    def _budget_changed(self, record: BudgetRecord, *, present: bool) -> None:
+        acts = record.generation, tuple(record.status.actions)
+        if not present:
+            self._asked.pop(record.budget.uid, None)
+        elif self._asked.get(record.budget.uid) == acts:
+            # What it has counted lets nobody start.
+            return
+        else:
+            self._asked[record.budget.uid] = acts
+        self._room()
+
     def _namespace_changed(self, namespace: Namespace, *, present: bool) -> None:
         if present:
             self._namespaces[namespace.name] = namespace
@@ -215,7 +232,7 @@ class ClusterView:
         self._room()
 
     def _job_changed(self, job: JobRecord, *, present: bool) -> None:
-        asked = (job.generation, job.queue, job.stopped, job.resize)
+        asked = (job.generation, job.queue, job.labels, job.stopped, job.resize, job.unfunded)
         if not present:
             self._asked.pop(job.uid, None)
         elif self._asked.get(job.uid) != asked:

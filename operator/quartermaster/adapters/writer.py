@@ -17,8 +17,11 @@ from quartermaster.adapters.kube import (
 )
 from quartermaster.adapters.view import ClusterView
 from quartermaster.api import compute_pool, compute_queue, meta, training_job
+from quartermaster.api.budgets import budget as budget_kind
+from quartermaster.api.budgets.record import BudgetRecord, unfunded_text
 from quartermaster.api.record import JobRecord, resize_text, stopped_text
 from quartermaster.domain.decision import Assignment
+from quartermaster.domain.money.budget import Budget, Unfunded
 from quartermaster.domain.money.ledger import Held
 from quartermaster.domain.queue import Resize, Stopped
 from quartermaster.domain.worker import ChildJob, Worker
@@ -41,6 +44,12 @@ def job_path(key: NamespacedName) -> str:
     """A TrainingJob's path."""
     group = f"/apis/{meta.API_VERSION}/namespaces/{key.namespace}"
     return f"{group}/{training_job.PLURAL}/{key.name}"
+
+
+def budget_path(key: NamespacedName) -> str:
+    """A Budget's path."""
+    group = f"/apis/{meta.API_VERSION}/namespaces/{key.namespace}"
+    return f"{group}/{budget_kind.PLURAL}/{key.name}"
 
 
 def pod_path(key: NamespacedName) -> str:
@@ -109,6 +118,20 @@ class ClusterWriter:
         """Note on an elastic job how many workers it is to have; None: it has them."""
         text = None if resize is None else resize_text(resize)
         await self._annotate(job, {meta.RESIZE_ANNOTATION: text})
+
+    async def unfund(self, job: JobRecord, unfunded: Unfunded | None) -> None:
+        """Note on the job that it has to stop since its money is spent; None: there is more."""
+        told: dict[str, str | None] = {meta.UNFUNDED_ANNOTATION: None}
+        if unfunded is not None:
+            # Whatever size it was to have: nothing is kept for a job that stops.
+            told[meta.UNFUNDED_ANNOTATION] = unfunded_text(unfunded)
+            told[meta.RESIZE_ANNOTATION] = None
+        await self._annotate(job, told)
+
+    async def is_gone(self, job: NamespacedName, uid: str) -> bool:
+        """Whether a TrainingJob is gone, asked of the API server and not of a cache."""
+        found = await self._read(job_path(job))
+        return found is None or found["metadata"]["uid"] != uid
 
     async def _annotate(self, job: JobRecord, texts: Mapping[str, str | None]) -> None:
         # With the uid: a later job of the same name is refused.
@@ -278,6 +301,15 @@ class ClusterWriter:
         path = f"/apis/{meta.API_VERSION}/{compute_queue.PLURAL}/{name}/status"
         self._view.compute_queues.put(await self._client.patch(path, body, JSON_PATCH))
 
+    async def set_budget_status(self, record: BudgetRecord, status: Document) -> None:
+        """Replace a Budget's status."""
+        body = [
+            same(record.budget.uid),
+            {"op": "add", "path": "/status", "value": dict(status)},
+        ]
+        path = f"{budget_path(record.budget.key)}/status"
+        self._view.all_budgets.put(await self._client.patch(path, body, JSON_PATCH))
+
     async def warnings(self, worker: Worker) -> list[tuple[str, str]]:
         """Reasons and messages of a pod's warning events, the newest last."""
         query = {"fieldSelector": f"involvedObject.uid={worker.uid},type=Warning", "limit": "50"}
@@ -308,26 +340,28 @@ class ClusterWriter:
 
 
 class EventPoster:
-    """Posts events on TrainingJobs; one that is lost costs nobody anything."""
+    """Posts events on our objects; one that is lost costs nobody anything."""
 
     def __init__(self, client: KubeClient, clock: Clock, identity: str) -> None:
         self._client = client
         self._clock = clock
         self._identity = identity
 
-    async def post(self, job: JobRecord, *, warning: bool, reason: str, message: str) -> None:
+    async def post(
+        self, about: JobRecord | Budget, *, warning: bool, reason: str, message: str
+    ) -> None:
         """Post one event."""
         now: datetime = self._clock.now()
         stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-        namespace = job.key.namespace
+        namespace = about.key.namespace
         body: dict[str, Any] = {
-            "metadata": {"generateName": f"{job.key.name}.", "namespace": namespace},
+            "metadata": {"generateName": f"{about.key.name}.", "namespace": namespace},
             "involvedObject": {
                 "apiVersion": meta.API_VERSION,
-                "kind": training_job.KIND,
-                "name": job.key.name,
+                "kind": budget_kind.KIND if isinstance(about, Budget) else training_job.KIND,
+                "name": about.key.name,
                 "namespace": namespace,
-                "uid": job.uid,
+                "uid": about.uid,
             },
             "type": "Warning" if warning else "Normal",
             "reason": reason,
@@ -342,4 +376,4 @@ class EventPoster:
         try:
             await self._client.create(f"/api/v1/namespaces/{namespace}/events", body)
         except ApiError as error:
-            logger.debug("event on %s not posted: %s", job.key, error)
+            logger.debug("event on %s not posted: %s", about.key, error)

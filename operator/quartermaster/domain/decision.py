@@ -21,6 +21,7 @@ class Refusal(StrEnum):
     QUOTA_TOO_SMALL = "QuotaTooSmall"
     RESERVED = "Reserved"
     PREEMPTING = "Preempting"
+    BUDGET_SPENT = "BudgetSpent"
 
 
 @dataclass(frozen=True, slots=True)

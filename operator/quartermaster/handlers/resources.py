@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import kopf
 
 from quartermaster.api import compute_pool, compute_queue, meta, training_job
+from quartermaster.api.budgets import budget
 
 
 class Sink(Protocol):
@@ -52,9 +53,10 @@ def registry(
     training_jobs: Sink,
     compute_pools: Sink,
     compute_queues: Sink,
+    budgets: Sink,
     login: kopf.ConnectionInfo | None,
 ) -> kopf.OperatorRegistry:
-    """The watches of TrainingJob, ComputePool and ComputeQueue."""
+    """The watches of TrainingJob, ComputePool, ComputeQueue and Budget."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=handlers)
@@ -73,6 +75,7 @@ def registry(
         (training_job.PLURAL, training_jobs),
         (compute_pool.PLURAL, compute_pools),
         (compute_queue.PLURAL, compute_queues),
+        (budget.PLURAL, budgets),
     ):
         _watch(handlers, plural, sink)
     return handlers

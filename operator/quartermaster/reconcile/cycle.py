@@ -29,9 +29,10 @@ from quartermaster.domain.queue import Resize, Stopped
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.workload import Gang
 from quartermaster.errors import ClusterError
+from quartermaster.reconcile.budgets.verdicts import Verdicts
 from quartermaster.reconcile.demand import kept_places, per_worker
 from quartermaster.reconcile.elastic.rounds import ElasticRounds, tell
-from quartermaster.reconcile.ports import Clock, Telemetry, View, Writer
+from quartermaster.reconcile.ports import Clock, Funding, Telemetry, View, Writer
 from quartermaster.reconcile.scene import (
     Moment,
     ended_jobs,
@@ -92,6 +93,7 @@ class PlacementCycle:
         self._telemetry = around.telemetry
         self._clock = around.clock
         self._hardware = around.hardware
+        self._funding: Funding = Verdicts(around.view, around.clock)
         self._partial_gang = timedelta(seconds=settings.partial_gang_seconds)
         self._changed = changed
         self._trainer_image = settings.trainer_image
@@ -135,7 +137,7 @@ class PlacementCycle:
     async def once(self) -> None:
         """One cycle: decide on all, while the gates of those decided on come off."""
         self._forget_the_gone()
-        waiting = waiting_gangs(self._view, self._trainer_image)
+        waiting = await self._funded(waiting_gangs(self._view, self._trainer_image))
         if not waiting:
             self._promises.clear()
             await self._resize_running()
@@ -159,6 +161,17 @@ class PlacementCycle:
         self._estate = None if scene.fleet is None else scene.fleet.estate
         if not placing and not wanted:
             await self._resize_running()
+
+    async def _funded(self, gangs: Sequence[Gang]) -> list[Gang]:
+        """Those for which there is money, some of them on less capacity; the others are told."""
+        funded: list[Gang] = []
+        for gang in gangs:
+            answer = self._funding.judge(gang)
+            if isinstance(answer, Waiting):
+                await self._wait(gang, answer)
+            else:
+                funded.append(answer)
+        return funded
 
     async def _resize_running(self) -> None:
         """Room that nobody waits for goes to elastic jobs."""

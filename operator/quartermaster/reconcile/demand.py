@@ -61,7 +61,7 @@ def gang_of(
         size: Workers of an elastic gang at present [count]; None: as its spec says.
     """
     spec = job.spec
-    if spec is None or spec.suspend or job.deleting or job.finished or job.stopped is not None:
+    if spec is None or spec.suspend or job.deleting or job.finished or job.sent_away:
         return None
     size = spec.trainer.workers if size is None else size
     if job.resize is not None and job.resize.workers != size:
@@ -151,7 +151,7 @@ def holding_of(job: JobRecord, view: View, places: Places, now: datetime) -> Hol
     spec = job.spec
     if spec is None:
         return None
-    told_to_go = job.stopped is not None or job.deleting or spec.suspend
+    told_to_go = job.sent_away or job.deleting or spec.suspend
     workers, size = view.workers(job.uid), size_of(job, view)
     kept = kept_places(job, view)
     seated: list[Worker] = []
@@ -207,7 +207,7 @@ def size_of(job: JobRecord, view: View) -> int:
 def kept_places(job: JobRecord, view: View) -> dict[str, int]:
     """Workers by node [count] of a gang that changes its size, until its new pods are there."""
     resize, child = job.resize, view.child(job.uid)
-    if resize is None or child is None or job.stopped is not None:
+    if resize is None or child is None or job.sent_away:
         return {}
     living = [w for w in view.workers(job.uid) if w.live]
     moves = resize.leaves(w.node for w in living if w.node is not None and not w.gates)

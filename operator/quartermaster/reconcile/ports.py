@@ -5,15 +5,19 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any, Protocol
 
+from quartermaster.api.budgets.record import BudgetRecord
 from quartermaster.api.record import JobRecord
+from quartermaster.decide.cost.budgets import Window
+from quartermaster.decide.cost.tally import Counted, Sheet
 from quartermaster.domain.cluster import Node, Pool, Snapshot
-from quartermaster.domain.decision import Assignment, Decision
+from quartermaster.domain.decision import Assignment, Decision, Waiting
 from quartermaster.domain.measurement import DeviceCounters
+from quartermaster.domain.money.budget import Budget, Unfunded
 from quartermaster.domain.money.ledger import Held
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Queue, Resize, Stopped
 from quartermaster.domain.worker import ChildJob, Worker
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.workload import Gang, NamespacedName
 
 Document = Mapping[str, Any]
 
@@ -57,6 +61,10 @@ class View(Protocol):
         """The ComputeQueues by name."""
         ...
 
+    def budgets(self) -> tuple[BudgetRecord, ...]:
+        """The Budgets by namespace and name."""
+        ...
+
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         """A namespace's labels; none where it is not known yet."""
         ...
@@ -91,6 +99,18 @@ class Writer(Protocol):
 
     async def readmit(self, job: JobRecord) -> None:
         """Let a job that was stopped wait for its turn again."""
+        ...
+
+    async def unfund(self, job: JobRecord, unfunded: Unfunded | None) -> None:
+        """Note on the job that it has to stop since its money is spent; None: there is more."""
+        ...
+
+    async def is_gone(self, job: NamespacedName, uid: str) -> bool:
+        """Whether a TrainingJob is gone, asked of the API server and not of a cache."""
+        ...
+
+    async def set_budget_status(self, record: BudgetRecord, status: Document) -> None:
+        """Replace a Budget's status."""
         ...
 
     async def create(self, document: Document) -> None:
@@ -166,6 +186,42 @@ class Recorder(Protocol):
 
     def event(self, job: JobRecord, *, warning: bool, reason: str, message: str) -> None:
         """Post an event."""
+        ...
+
+    def budget_event(self, budget: Budget, *, warning: bool, reason: str, message: str) -> None:
+        """Post an event on a Budget."""
+        ...
+
+
+class Spending(Protocol):
+    """What jobs have spent."""
+
+    async def count(
+        self, budget: Budget, kept: Sheet | None, span: Window, until: datetime
+    ) -> Counted:
+        """What the jobs that a budget selects have spent in a period, up to a moment.
+
+        Args:
+            budget: Which jobs count.
+            kept: What was counted before, as the Budget's status keeps it; None: nothing was.
+            span: The period.
+            until: The moment, within the period.
+
+        Raises:
+            ClusterError: Somebody who was asked did not answer.
+        """
+        ...
+
+
+class Funding(Protocol):
+    """Whether there is money for a job."""
+
+    def judge(self, gang: Gang) -> Gang | Waiting:
+        """The gang, perhaps on less capacity, or why it gets no place."""
+        ...
+
+    def owes(self, job: JobRecord) -> bool:
+        """Whether a budget has still to count what a job that goes has cost."""
         ...
 
 

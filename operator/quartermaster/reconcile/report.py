@@ -34,6 +34,7 @@ from quartermaster.domain.queue import Stopped
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.manifests.volume import Location
 from quartermaster.reconcile.blame import Verdict
+from quartermaster.reconcile.budgets import funded
 from quartermaster.reconcile.money.accounts import Books, stretches_text
 from quartermaster.reconcile.profile import device, measured
 from quartermaster.units import duration, usd
@@ -85,7 +86,8 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
     return TrainingJobStatus(
         observed_generation=it.job.generation,
         state=_state(it, counted, complete=complete),
-        conditions=_conditions(it, counted, profile, complete=complete),
+        conditions=_conditions(it, counted, profile, complete=complete)
+        + funded.conditions(it.job, it.decision, books.cost, it.now),
         workers=f"{counted.succeeded if over else counted.running}/{it.wanted}",
         start_time=start,
         completion_time=ended if over else None,
@@ -105,7 +107,7 @@ def _state(it: Facts, counted: facts.Tally, *, complete: bool) -> State:
     choices = (
         (it.failed is not None, State.FAILED),
         (complete, State.COMPLETE),
-        (it.spec.suspend, State.SUSPENDED),
+        (it.spec.suspend or it.job.unfunded is not None, State.SUSPENDED),
         (it.job.stopped is not None, State.PENDING),
         (it.job.resize is not None, State.RESIZING),
         (it.stalled is not None, State.STALLED),
@@ -169,7 +171,7 @@ def _condition(kind: str, truth: Truth, old: Condition | None, it: Facts) -> Con
 def _placed(it: Facts, counted: facts.Tally, *, over: bool) -> Truth:
     if over:
         return False, "Finished", "the nodes are free again"
-    if it.spec.suspend or it.job.stopped is not None or it.job.resize is not None:
+    if it.spec.suspend or it.job.sent_away or it.job.resize is not None:
         return _held_back(it)
     if counted.starting + counted.running + counted.succeeded >= it.wanted:
         reason = it.decision.reason if isinstance(it.decision, Placed) else ""
@@ -184,6 +186,9 @@ def _placed(it: Facts, counted: facts.Tally, *, over: bool) -> Truth:
 
 
 def _held_back(it: Facts) -> Truth:
+    note = it.job.unfunded
+    if not it.spec.suspend and note is not None:
+        return False, funded.reason_of(note), funded.why(it.job, note)
     if not it.spec.suspend and it.job.stopped is not None:
         return False, "Preempted", _why_stopped(it.job.stopped)
     if not it.spec.suspend and it.job.resize is not None:
@@ -230,6 +235,8 @@ def _running(it: Facts, counted: facts.Tally, profile: Profile | None, *, over: 
 def _suspended(it: Facts) -> Truth:
     if it.spec.suspend:
         return True, "SuspendedByUser", "spec.suspend is true; set it to false to go on"
+    if it.job.unfunded is not None:
+        return True, "MoneySpent", funded.why(it.job, it.job.unfunded)
     return False, "NotSuspended", ""
 
 

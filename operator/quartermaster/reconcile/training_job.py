@@ -23,6 +23,7 @@ from quartermaster.manifests import devices, volume
 from quartermaster.manifests import worker as manifests
 from quartermaster.reconcile import blame, report
 from quartermaster.reconcile.blame import Verdict
+from quartermaster.reconcile.budgets.funded import is_news
 from quartermaster.reconcile.demand import per_worker, size_of
 from quartermaster.reconcile.elastic import sizes
 from quartermaster.reconcile.elastic.rounds import tell
@@ -33,6 +34,7 @@ from quartermaster.reconcile.money.accounts import Books, Charging
 from quartermaster.reconcile.ports import (
     Clock,
     Counters,
+    Funding,
     Recorder,
     Reports,
     Telemetry,
@@ -68,6 +70,7 @@ class World:
     decisions: Mapping[str, Decision]
     """The placement cycle's last answers by job uid."""
     counters: Counters
+    funding: Funding
 
 
 class TrainingJobReconciler:
@@ -127,21 +130,18 @@ class TrainingJobReconciler:
         child = self._world.view.child(job.uid)
         if child is not None and not child.deleting:
             await self._world.writer.delete_child(child)
-        for worker in workers:
-            if worker.accounted and worker.settled:
-                await self._world.writer.release(worker)
+        await self._settle(job, workers)
         await self._fail_lost(workers)
         if child is not None or any(worker.accounted for worker in workers):
+            return 2.0
+        if self._world.funding.owes(job):
             return 2.0
         await self._world.writer.remove_finalizer(job)
         return None
 
     async def _after_the_end(self, job: JobRecord, workers: list[Worker]) -> float | None:
         """What is finished stays finished: late pods are charged, and the time to live runs."""
-        late = [worker for worker in workers if worker.accounted and worker.settled]
-        await self._charge_late(job, late)
-        for worker in late:
-            await self._world.writer.release(worker)
+        await self._settle(job, workers)
         ttl = job.spec.ttl_seconds_after_finished if job.spec else None
         if ttl is None or job.status.completion_time is None:
             return None
@@ -151,6 +151,13 @@ class TrainingJobReconciler:
             return left
         await self._world.writer.delete_job(job)
         return None
+
+    async def _settle(self, job: JobRecord, workers: list[Worker]) -> None:
+        """Charge the pods that are over, and let them go after that."""
+        late = [worker for worker in workers if worker.accounted and worker.settled]
+        await self._charge_late(job, late)
+        for worker in late:
+            await self._world.writer.release(worker)
 
     async def _charge_late(self, job: JobRecord, late: list[Worker]) -> None:
         """The end of a Job and the ends of its pods come by two watches, in either order."""
@@ -162,7 +169,7 @@ class TrainingJobReconciler:
             now,
             accounts.owner(job),
             accounts.stretches_of(job.status.stretches),
-            suspended=job.spec is not None and job.spec.suspend,
+            suspended=job.deleting or (job.spec is not None and job.spec.suspend),
         )
         books = accounts.close(job.status.cost, job.status.goodput, late, by)
         cost = books.cost.model_copy(update={"forecast": books.cost.total})
@@ -320,7 +327,7 @@ class TrainingJobReconciler:
             owner=accounts.owner(found.job),
             stretches=found.stretches,
             source=report.price_source(found.cluster),
-            suspended=found.spec.suspend or preempted,
+            suspended=found.spec.suspend or preempted or found.job.unfunded is not None,
         )
         books = accounts.close(found.job.status.cost, found.job.status.goodput, found.workers, by)
         if preempted:
@@ -358,8 +365,12 @@ class TrainingJobReconciler:
             holds = condition.status is ConditionStatus.TRUE
             waits = condition.type == "Placed" and condition.reason in set(Refusal)
             news = old.get(condition.type) != (condition.status, condition.reason)
-            if condition.type in TOLD and news and (holds or waits):
-                bad = waits or condition.type in ("Stalled", "Preempted", "Failed")
+            if news and ((condition.type in TOLD and (holds or waits)) or is_news(condition)):
+                bad = (
+                    waits
+                    or is_news(condition)
+                    or condition.type in ("Stalled", "Preempted", "Failed")
+                )
                 self._world.recorder.event(
                     job, warning=bad, reason=condition.reason, message=condition.message
                 )
@@ -382,4 +393,4 @@ class TrainingJobReconciler:
 
 def _is_to_stop(job: JobRecord, spec: TrainingJobSpec, workers: list[Worker]) -> bool:
     """Whether the job's workers have to go, with their grace."""
-    return spec.suspend or job.stopped is not None or facts.hopeless(workers)
+    return spec.suspend or job.sent_away or facts.hopeless(workers)

@@ -97,6 +97,8 @@ class CountedJob(ApiModel):
 
     uid: Annotated[str, Field(max_length=64)]
     """The job's uid."""
+    name: Annotated[str, Field(max_length=253)] = ""
+    """Its name."""
     counted: ExactAmount = "0/1"
     """Of its cost, what counts for this period [USD]."""
     total: ExactAmount = "0/1"

@@ -21,6 +21,7 @@ class Tally:
     """Of its cost, what counts for the period [USD]."""
     total: Fraction
     """What it had cost in all when it was looked at last [USD]."""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,16 @@ class Seen:
     """Whether what it spends counts."""
     final: bool = False
     """Whether it will never cost more."""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was spent in a period."""
+
+    sheet: Sheet
+    closed: Fraction | None = None
+    """What was spent in the period before [USD], where that has just ended."""
 
 
 def recount(
@@ -73,9 +84,9 @@ def recount(
         old = jobs.get(one.uid)
         if old is not None:
             more = one.total - old.total if one.selected else NOTHING
-            jobs[one.uid] = Tally(old.counted + more, one.total)
+            jobs[one.uid] = Tally(old.counted + more, one.total, one.name)
         elif _is_news(one) and (most is None or len(jobs) < most):
-            jobs[one.uid] = Tally(one.total - one.before, one.total)
+            jobs[one.uid] = Tally(one.total - one.before, one.total, one.name)
     return replace(sheet, carried=carried, jobs=jobs)
 
 
@@ -92,5 +103,7 @@ def turned(sheet: Sheet, start: datetime, final: Collection[str] = ()) -> Sheet:
         start: The boundary.
         final: Uids of jobs that will never cost more: they are not kept.
     """
-    kept = {uid: Tally(NOTHING, one.total) for uid, one in sheet.jobs.items() if uid not in final}
+    kept = {
+        uid: replace(one, counted=NOTHING) for uid, one in sheet.jobs.items() if uid not in final
+    }
     return Sheet(start, NOTHING, kept)

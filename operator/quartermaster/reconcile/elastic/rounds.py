@@ -116,7 +116,7 @@ def _is_elastic(job: JobRecord) -> bool:
 
 def _steady(job: JobRecord, spec: TrainingJobSpec) -> bool:
     """Whether nothing else is about to happen to it."""
-    moved = job.stopped is not None or job.resize is not None or spec.managed_by is not None
+    moved = job.sent_away or job.resize is not None or spec.managed_by is not None
     return not (job.finished or job.deleting or spec.suspend or moved)
 
 

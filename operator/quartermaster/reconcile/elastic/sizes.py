@@ -13,7 +13,7 @@ def wanted(job: JobRecord, spec: TrainingJobSpec, child: ChildJob) -> int:
 
     One that was stopped asks for all of them again; one that runs keeps what it has.
     """
-    if spec.trainer.min_workers is None or spec.suspend or job.stopped is not None:
+    if spec.trainer.min_workers is None or spec.suspend or job.sent_away:
         return spec.trainer.workers
     return child.workers if job.resize is None else job.resize.workers
 
@@ -35,7 +35,7 @@ def is_reached(job: JobRecord, spec: TrainingJobSpec, view: View) -> bool:
     child = view.child(job.uid)
     if job.resize is None or child is None:
         return False
-    if spec.suspend or job.stopped is not None:
+    if spec.suspend or job.sent_away:
         return True
     placed = [w for w in view.workers(job.uid) if w.live and not w.gates]
     return not child.suspended and len(placed) >= child.workers == job.resize.workers

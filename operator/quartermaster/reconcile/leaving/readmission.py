@@ -32,6 +32,6 @@ def _waits(uid: str, view: View) -> bool:
     job = view.job(uid)
     if job is None or job.spec is None or job.spec.suspend:
         return False
-    if job.finished or job.deleting or job.stopped is not None:
+    if job.finished or job.deleting or job.sent_away:
         return False
     return not any(w.node and not w.gates and w.live for w in view.workers(uid))

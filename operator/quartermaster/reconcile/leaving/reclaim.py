@@ -25,7 +25,7 @@ def departure(
         view: What is known of nodes.
         now: The time.
     """
-    if job.resize is not None or job.stopped is not None:
+    if job.resize is not None or job.sent_away:
         return None
     names = sorted({w.node for w in workers if w.live and w.node is not None and not w.gates})
     nodes = [node for name in names if (node := view.node(name)) is not None]
