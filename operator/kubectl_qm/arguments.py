@@ -109,6 +109,7 @@ def parser() -> Parser:
     _add_cost(commands)
     _add_pools(commands)
     _add_queues(commands)
+    _add_budgets(commands)
     return top
 
 
@@ -227,6 +228,19 @@ def _add_queues(commands: Commands) -> None:
         ["queues     every ComputeQueue, those of one parent below it"],
     )
     _add_output(queues)
+
+
+def _add_budgets(commands: Commands) -> None:
+    budgets = _command(
+        commands,
+        "budgets",
+        "what may be spent, what was, and what that does",
+        [
+            "budgets     the Budgets of this namespace, the fullest first",
+            "budgets -A  those of every namespace",
+        ],
+    )
+    _add_output(budgets)
 
 
 def _command(commands: Commands, name: str, summary: str, examples: Sequence[str]) -> Parser:

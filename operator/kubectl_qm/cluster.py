@@ -67,6 +67,10 @@ class Cluster(Protocol):
         """ComputeQueues, by name."""
         ...
 
+    def list_budgets(self, namespace: str | None) -> list[Json]:
+        """Budgets of a namespace, or of all with None, by namespace and name."""
+        ...
+
     def list_nodes(self) -> list[Json]:
         """Every node."""
         ...

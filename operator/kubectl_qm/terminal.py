@@ -13,7 +13,7 @@ from rich.console import Console
 from typing_extensions import override
 
 from kubectl_qm.access.connection import connect
-from kubectl_qm.commands import cost, explain, logs, plan, pools, queues, status
+from kubectl_qm.commands import budgets, cost, explain, logs, plan, pools, queues, status
 from kubectl_qm.commands.context import Context
 from kubectl_qm.errors import Exit
 
@@ -25,6 +25,7 @@ _COMMANDS: dict[str, Callable[[Context, argparse.Namespace], Exit]] = {
     "cost": cost.run,
     "pools": pools.run,
     "queues": queues.run,
+    "budgets": budgets.run,
 }
 
 

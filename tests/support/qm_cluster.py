@@ -17,6 +17,7 @@ class MemoryCluster:
     events: list[Json] = field(default_factory=list)
     pools: list[Json] = field(default_factory=list)
     queues: list[Json] = field(default_factory=list)
+    budgets: list[Json] = field(default_factory=list)
     nodes: list[Json] = field(default_factory=list)
     devices: dict[str, list[Json]] = field(default_factory=dict)
     namespaces: list[Json] = field(default_factory=list)
@@ -66,6 +67,13 @@ class MemoryCluster:
     def list_devices(self, plural: str) -> list[Json]:
         self._refuse("list_devices")
         return self.devices.get(plural, [])
+
+    def list_budgets(self, namespace: str | None) -> list[Json]:
+        self._refuse()
+        found = [one for one in self.budgets if namespace in {None, one["metadata"]["namespace"]}]
+        return sorted(
+            found, key=lambda one: (one["metadata"]["namespace"], one["metadata"]["name"])
+        )
 
     def list_nodes(self) -> list[Json]:
         self._refuse("list_nodes")

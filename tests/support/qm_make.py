@@ -251,6 +251,22 @@ def queue(name: str = "research", *, spec: Json | None = None, status: Json | No
     }
 
 
+def budget(
+    name: str = "research",
+    namespace: str = "team-a",
+    *,
+    spec: Json | None = None,
+    status: Json | None = None,
+) -> Json:
+    return {
+        "apiVersion": "quartermaster.dev/v1alpha1",
+        "kind": "Budget",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"amount": "100.00", "period": "Month", **(spec or {})},
+        "status": status or {},
+    }
+
+
 def pool(name: str = "research", *, spec: Json | None = None, status: Json | None = None) -> Json:
     return {
         "metadata": {"name": name, "creationTimestamp": before(86_400)},

@@ -11,6 +11,7 @@ from quartermaster.api.meta import API_VERSION, JOB_UID_LABEL
 TRAINING_JOBS = "trainingjobs"
 COMPUTE_POOLS = "computepools"
 COMPUTE_QUEUES = "computequeues"
+BUDGETS = "budgets"
 NODE_OVERLAYS = "/apis/karpenter.sh/v1alpha1/nodeoverlays"
 """Said again, since the models take 0.1 s to import; a test holds them to `quartermaster.api`."""
 
@@ -56,6 +57,10 @@ class KubernetesCluster:
     def list_queues(self) -> list[Json]:
         """ComputeQueues."""
         return self._server.items(f"/apis/{API_VERSION}/{COMPUTE_QUEUES}")
+
+    def list_budgets(self, namespace: str | None) -> list[Json]:
+        """Budgets of a namespace, or of all with None."""
+        return self._server.items(f"/apis/{API_VERSION}{_within(namespace)}/{BUDGETS}")
 
     def list_nodes(self) -> list[Json]:
         """Nodes."""

@@ -22,7 +22,7 @@ _FORBIDDEN = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)"'
     r' in API group "(?P<group>[^"]*)"(?: in the namespace "(?P<namespace>[^"]*)")?'
 )
-_NAMESPACED = {"trainingjobs", "pods", "pods/log", "events"}
+_NAMESPACED = {"trainingjobs", "budgets", "pods", "pods/log", "events"}
 
 
 def refusal(host: str, status: int, body: str) -> CommandError:

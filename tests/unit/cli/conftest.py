@@ -9,13 +9,14 @@ import pytest
 from rich.console import Console
 
 from kubectl_qm.arguments import parse
-from kubectl_qm.commands import cost, explain, logs, plan, pools, queues, status
+from kubectl_qm.commands import budgets, cost, explain, logs, plan, pools, queues, status
 from kubectl_qm.commands.context import Context
 from kubectl_qm.terminal import QuietConsole
 from tests.support.qm_cluster import MemoryCluster
 from tests.support.qm_make import NOW
 
 COMMANDS: dict[str, Callable[[Context, argparse.Namespace], int]] = {
+    "budgets": budgets.run,
     "cost": cost.run,
     "explain": explain.run,
     "logs": logs.run,

@@ -80,7 +80,39 @@ def cluster() -> MemoryCluster:
             ),
             make.queue("unseen"),
         ],
+        budgets=[
+            make.budget(status=spent("51.2034", 51, "4.1200", "83.0012", "Notify")),
+            make.budget(
+                "overspent",
+                spec={"amount": "20", "period": "Day", "selector": {"queue": "research"}},
+                status=spent("20.4410", 102, "0.0000", "20.4410", "Notify", "BlockNew"),
+            ),
+            make.budget(
+                "unpriced",
+                spec={"selector": {"matchLabels": {"team": "vision"}}, "suspend": True},
+                status=spent("0.0000", 0, "0.0000", "0.0000")
+                | {
+                    "conditions": [
+                        make.condition(
+                            "Healthy", "Unknown", "PriceUnknown",
+                            "a part of what 1 job cost has no known price and is not counted: "
+                            "give their nodes a price in a ComputePool",
+                        )
+                    ]
+                },
+            ),
+            make.budget("unseen", "team-b"),
+        ],
     )  # fmt: skip
+
+
+def spent(total: str, percent: int, rate: str, forecast: str, *actions: str) -> dict[str, object]:
+    return {
+        "spent": total, "percent": percent, "ratePerHour": rate, "forecast": forecast,
+        "commitment": "120.0000", "actions": list(actions),
+        "periodEnd": "2026-12-01T00:00:00Z",
+        "conditions": [make.condition("Healthy", "True", "Counted")],
+    }  # fmt: skip
 
 
 def usage(model: str, gpus: int, nominal: int, borrowed: int) -> dict[str, object]:
@@ -116,6 +148,8 @@ SCENES = {
     "pools": (100, "pools"),
     "queues": (120, "queues"),
     "queues-narrow": (50, "queues"),
+    "budgets": (140, "budgets"),
+    "budgets-all-narrow": (70, "budgets -A"),
 }
 
 
@@ -127,7 +161,9 @@ def test_the_screen_shows(scene: str) -> None:
     check(f"{scene}.txt", screen.out)
 
 
-@pytest.mark.parametrize("scene", ["status", "explain", "cost", "pools", "queues", "status-one"])
+@pytest.mark.parametrize(
+    "scene", ["status", "explain", "cost", "pools", "queues", "budgets", "status-one"]
+)
 def test_a_program_reads(scene: str) -> None:
     words = {"explain": "explain vision", "status-one": "status digits"}.get(scene, scene)
     screen = Screen(cluster())

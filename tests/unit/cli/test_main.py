@@ -12,6 +12,7 @@ from kubectl_qm.__main__ import main
 from kubectl_qm.access import kube
 from kubectl_qm.terminal import console
 from quartermaster.api import compute_pool, compute_queue, training_job
+from quartermaster.api.budgets import budget
 
 OPERATOR = Path(__file__).parents[3] / "operator"
 
@@ -122,8 +123,8 @@ def test_a_kubeconfig_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_plurals_are_those_of_the_api() -> None:
-    ours = (kube.TRAINING_JOBS, kube.COMPUTE_POOLS, kube.COMPUTE_QUEUES)
-    assert ours == (training_job.PLURAL, compute_pool.PLURAL, compute_queue.PLURAL)
+    ours = (kube.TRAINING_JOBS, kube.COMPUTE_POOLS, kube.COMPUTE_QUEUES, kube.BUDGETS)
+    assert ours == (training_job.PLURAL, compute_pool.PLURAL, compute_queue.PLURAL, budget.PLURAL)
 
 
 def test_a_letter_that_the_terminal_lacks_does_not_end_the_command() -> None:

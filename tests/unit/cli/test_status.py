@@ -154,3 +154,21 @@ def test_a_profile_that_cannot_be_has_no_line(odd: dict[str, object]) -> None:
     shown = page(**odd)
     assert "Step  " not in shown
     assert "digits" in shown
+
+
+def test_a_job_without_money_says_so_among_what_its_conditions_tell() -> None:
+    why = "stopped at 4.84 USD, since stopping may cost 0.16 USD more; raise spec.budget.limit"
+    conditions = [make.condition("Funded", "False", "LimitReached", why)]
+    job = make.training_job(status=make.running_status(state="Suspended", conditions=conditions))
+    screen = Screen(MemoryCluster(jobs=[job]))
+    screen.run("status", "digits")
+    row = next(line for line in screen.out.splitlines() if line.startswith("Funded"))
+    assert row.split()[:3] == ["Funded", "False", "LimitReached"]
+    assert "raise spec.budget.limit" in " ".join(screen.out.split())
+
+
+def test_no_budgets_is_a_remark_and_no_error(screen: Screen) -> None:
+    assert screen.run("budgets") == Exit.OK
+    assert screen.err == (
+        "No Budgets in namespace 'team-a': jobs are limited by spec.budget alone.\n"
+    )
