@@ -8,7 +8,7 @@ from itertools import permutations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from quartermaster.decide.cost import limit
+from quartermaster.decide.cost import accrual, limit
 from quartermaster.decide.cost.budgets import (
     Judged,
     Running,
@@ -21,8 +21,12 @@ from quartermaster.decide.cost.budgets import (
     reached,
     window,
 )
+from quartermaster.decide.cost.entries import of_worker
 from quartermaster.decide.cost.tally import Seen, Sheet, Tally, recount, turned
 from quartermaster.domain.money.budget import Action, Period, Threshold, Unfunded
+from quartermaster.domain.worker import Phase
+from quartermaster.reconcile.budgets.spending import bill
+from quartermaster.reconcile.money.accounts import NOBODY
 from tests.support import make
 
 MONEY = st.fractions(0, 1000, max_denominator=10_000)
@@ -313,3 +317,45 @@ def test_a_job_that_is_not_seen_and_not_gone_stays_as_it_was() -> None:
 def test_a_sheet_that_is_full_takes_no_more_jobs() -> None:
     sheet = recount(Sheet(make.T0), [Seen("a", Fraction(1)), Seen("b", Fraction(2))], most=1)
     assert sheet.spent == 1
+
+
+RATES = st.none() | st.integers(0, 10**12).map(lambda billionths: Fraction(billionths, 10**9))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 50), RATES, st.lists(st.tuples(st.integers(0, 200), RATES), max_size=3)
+        ),
+        max_size=4,
+    ),
+    st.integers(0, 250),
+)
+def test_a_bill_is_what_the_accounts_make_of_the_same_pods(
+    pods: list[tuple[int, Fraction | None, list[tuple[int, Fraction | None]]]], until: int
+) -> None:
+    workers = [
+        make.worker(
+            n,
+            bound=make.after(begun),
+            started=make.after(begun),
+            phase=Phase.RUNNING,
+            usd_per_hour=rate,
+            repriced=tuple(
+                (make.after(begun + later), other)
+                for later, other in sorted(dict(repriced).items())
+                if later
+            ),
+        )
+        for n, (begun, rate, repriced) in enumerate(pods)
+    ]
+    found = bill(make.record(), workers, make.after(until))
+    by_accounts, whole = Fraction(0), True
+    for worker in workers:
+        assert worker.bound is not None
+        if worker.bound < make.after(until):
+            for entry in of_worker(worker, NOBODY, make.after(until), ()):
+                amount = accrual.amount(entry)
+                by_accounts += amount or 0
+                whole = whole and amount is not None
+    assert (found.known, found.whole) == (by_accounts, whole)

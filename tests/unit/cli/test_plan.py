@@ -112,7 +112,9 @@ def test_devices_of_a_class_are_planned_with_where_the_cluster_has_them(tmp_path
     assert screen.code == 1
     assert "without devices of that DeviceClass" in screen.out
     with_devices = Screen(make.cluster(), width=110)
-    node = with_devices.cluster.nodes[0]["metadata"]["name"]
+    document = with_devices.cluster.nodes[0]
+    node = document["metadata"]["name"]
+    del document["status"]["allocatable"]["nvidia.com/gpu"]  # no device plugin beside the driver
     pool = {"name": node, "generation": 1, "resourceSliceCount": 1}
     spec = {"driver": "gpu.nvidia.com", "pool": pool, "nodeName": node}
     devices = [{"name": f"gpu-{number}"} for number in range(2)]

@@ -7,6 +7,7 @@ and every few seconds while jobs spend.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,6 +41,8 @@ LOOK_SECONDS = 4.0
 IDLE_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 SOONEST_SECONDS = 0.1
+SHARE = 0.1
+"""Looks take at most this part of the operator's time, where changes call for one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +75,22 @@ class BudgetKeeper:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        delay = 0.0
+        delay = took = 0.0
         while True:
             try:
                 async with asyncio.timeout(delay):
                     await self._wake.wait()
-                await asyncio.sleep(SETTLE_SECONDS)
+                await asyncio.sleep(max(SETTLE_SECONDS, took / SHARE))
             except TimeoutError:
                 pass
             self._wake.clear()
+            began = time.perf_counter()
             try:
                 delay = await self.once()
             except Exception:  # one bad object must not let everybody spend
                 logger.exception("a look at the budgets failed")
                 delay = RETRY_SECONDS
+            took = time.perf_counter() - began
 
     async def once(self) -> float:
         """One look; returns when to look again [s]."""

@@ -1,21 +1,23 @@
 """What jobs have spent, read off their statuses and pods; the Budget keeps it of those that go."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 
 from quartermaster.api.budgets.budget import MAX_JOBS, BudgetStatus, CountedJob, PeriodBooks
 from quartermaster.api.record import JobRecord
 from quartermaster.decide import workers as facts
-from quartermaster.decide.cost import accrual, entries
 from quartermaster.decide.cost.budgets import Window
 from quartermaster.decide.cost.tally import Counted, Seen, Sheet, Tally, recount, turned
 from quartermaster.domain.money.budget import Budget
 from quartermaster.domain.worker import Worker
 from quartermaster.domain.workload import NamespacedName
-from quartermaster.reconcile.money.accounts import owner
 from quartermaster.reconcile.ports import View, Writer
+
+_MICROSECOND = timedelta(microseconds=1)
+_NO_TIME = timedelta()
+_MICROSECONDS_PER_HOUR = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,29 @@ def bill(job: JobRecord, workers: Iterable[Worker], until: datetime) -> Bill:
         until: The moment.
     """
     cost = job.status.cost
-    known = Fraction(cost.accrued) if cost else Fraction(0)
-    whole = cost is None or not cost.unpriced_seconds
+    # Times are added up by rate before they are multiplied: of a gang, most are at one rate.
+    times: dict[Fraction | None, int] = {}
     for worker in uncharged(job, workers):
         end = min(facts.released(worker) or until, until)
-        if worker.bound is None or end <= worker.bound:
-            continue
-        for entry in entries.of_worker(worker, owner(job), end, ()):
-            amount = accrual.amount(entry)
-            known += amount or 0
-            whole = whole and amount is not None
-    return Bill(known, whole)
+        for rate, microseconds in _at_rates(worker, end):
+            times[rate] = times.get(rate, 0) + microseconds
+    known = Fraction(cost.accrued) if cost else Fraction(0)
+    for rate, microseconds in times.items():
+        known += Fraction(microseconds, _MICROSECONDS_PER_HOUR) * (rate or 0)
+    unpriced = times.get(None, 0) > 0 or (cost is not None and cost.unpriced_seconds > 0)
+    return Bill(known, whole=not unpriced)
+
+
+def _at_rates(worker: Worker, end: datetime) -> Iterator[tuple[Fraction | None, int]]:
+    """The prices that a pod was held at, each with its time [us]."""
+    if worker.bound is None or end <= worker.bound:
+        return
+    prices = [(worker.bound, worker.usd_per_hour), *worker.repriced]
+    ends = [*(at for at, _ in worker.repriced), end]
+    for (begun, rate), until in zip(prices, ends, strict=True):
+        time = min(until, end) - max(begun, worker.bound)
+        if time > _NO_TIME:
+            yield rate, time // _MICROSECOND
 
 
 def uncharged(job: JobRecord, workers: Iterable[Worker]) -> list[Worker]:

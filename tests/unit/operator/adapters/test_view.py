@@ -346,3 +346,42 @@ def test_what_own_hardware_costs_is_read() -> None:
             Fraction(30000), Fraction(4), 1000, Fraction("0.12"), Fraction(4, 5), "NVIDIA-L4"
         ),
     )
+
+
+def budget(version: int, *actions: str, generation: int = 1, name: str = "team") -> Json:
+    metadata = {
+        "name": name,
+        "namespace": "team",
+        "generation": generation,
+        "creationTimestamp": "2026-11-24T12:00:00Z",
+    }
+    status = {"spent": f"{version}.0000", "actions": list(actions)}
+    return versioned(
+        {"metadata": metadata, "spec": {"amount": "10"}, "status": status}, f"uid-{name}", version
+    )
+
+
+def test_a_budget_makes_room_when_it_is_edited_or_acts_otherwise_and_not_when_it_counts() -> None:
+    seen = Seen()
+    told: list[int] = []
+    for document in (
+        budget(1),
+        budget(2),
+        budget(3, "BlockNew"),
+        budget(4, "BlockNew"),
+        budget(5, "BlockNew", generation=2),
+        budget(6, generation=2),
+    ):
+        seen.view.all_budgets.put(document)
+        told.append(seen.rooms)
+    assert told == [1, 1, 2, 2, 3, 4]
+    seen.view.all_budgets.drop("uid-team")
+    assert seen.rooms == 5
+    assert seen.view.budgets() == ()
+
+
+def test_budgets_come_by_namespace_and_name() -> None:
+    seen = Seen()
+    for version, name in enumerate(("c", "a", "b"), 1):
+        seen.view.all_budgets.put(budget(version, name=name))
+    assert [record.budget.key.name for record in seen.view.budgets()] == ["a", "b", "c"]
