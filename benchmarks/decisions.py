@@ -38,10 +38,11 @@ from quartermaster.decide.queue.room import taken, without
 from quartermaster.domain.cluster import Capacity, Node, Pool, PriceRow, Snapshot
 from quartermaster.domain.decision import Placed
 from quartermaster.domain.hardware import NumberFormat
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.profile import JobProfile
 from quartermaster.domain.queue import Holding
 from quartermaster.domain.resources import Resources
-from quartermaster.domain.workload import Gang, NamespacedName
+from quartermaster.domain.workload import Gang
 
 WORKER = Resources(cpu_m=1000, memory=2**30, gpus=1, pods=1)
 PROFILE = JobProfile(

@@ -10,9 +10,10 @@ from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import TrainingJobStatus
 from quartermaster.catalog import partitions
 from quartermaster.domain.cluster import Capacity, Node, Pool, PriceRow, Snapshot, Taint
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.resources import NOTHING, Resources, amounts
 from quartermaster.domain.worker import ChildJob, Worker
-from quartermaster.domain.workload import Gang, NamespacedName, TopologyMode
+from quartermaster.domain.workload import Gang, TopologyMode
 
 GIB = 2**30
 T0 = datetime(2026, 11, 23, 10, 0, 0, tzinfo=UTC)

@@ -23,11 +23,11 @@ from quartermaster.domain.decision import Assignment, Decision
 from quartermaster.domain.measurement import DeviceCounters
 from quartermaster.domain.money.budget import Budget, Unfunded
 from quartermaster.domain.money.ledger import Held
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Queue, Resize, Stopped
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
-from quartermaster.domain.workload import NamespacedName
 from quartermaster.errors import ClusterError, ConflictError
 from quartermaster.reconcile.demand import per_worker
 from tests.support import make

@@ -12,8 +12,9 @@ from quartermaster.decide.queue.share import model_of
 from quartermaster.decide.queue.tree import Ledger, tree_of
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.decision import Placed
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.queue import Holding, Queue, Seat
-from quartermaster.domain.workload import Gang, NamespacedName
+from quartermaster.domain.workload import Gang
 from tests.support import make
 
 

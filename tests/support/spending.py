@@ -8,7 +8,7 @@ from typing import Any
 from quartermaster.api.budgets.budget import BudgetSpec, BudgetStatus
 from quartermaster.api.budgets.record import BudgetRecord, budget_of
 from quartermaster.domain.money.budget import Budget
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.name import NamespacedName
 from tests.support import make
 from tests.support.operation import Operation
 

@@ -11,9 +11,9 @@ from quartermaster.api import meta
 from quartermaster.catalog import nodes, partitions
 from quartermaster.catalog.reclaim import reclaim
 from quartermaster.domain.cluster import Node, Taint
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.resources import NOTHING, GpuResource, Resources, amounts
 from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
-from quartermaster.domain.workload import NamespacedName
 from quartermaster.manifests import devices
 from quartermaster.manifests.held import held_from_text, prices_from_text, rate_from_text
 from quartermaster.manifests.worker import CONTAINER

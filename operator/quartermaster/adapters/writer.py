@@ -23,9 +23,9 @@ from quartermaster.api.record import JobRecord, resize_text, stopped_text
 from quartermaster.domain.decision import Assignment
 from quartermaster.domain.money.budget import Budget, Unfunded
 from quartermaster.domain.money.ledger import Held
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.queue import Resize, Stopped
 from quartermaster.domain.worker import ChildJob, Worker
-from quartermaster.domain.workload import NamespacedName
 from quartermaster.errors import ConflictError
 from quartermaster.manifests.held import prices_text
 from quartermaster.manifests.worker import placement_patch

@@ -13,8 +13,8 @@ from quartermaster.api.budgets.record import read_unfunded
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import TrainingJobStatus
 from quartermaster.domain.money.budget import Unfunded
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.queue import UNLABELLED, Resize, Stopped
-from quartermaster.domain.workload import NamespacedName
 
 
 @dataclass(frozen=True, slots=True)

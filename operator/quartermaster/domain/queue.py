@@ -7,8 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.resources import Resources
-from quartermaster.domain.workload import Gang, NamespacedName
+from quartermaster.domain.workload import Gang
 
 UNKNOWN_MODEL = "unknown"
 """What the GPUs of a node are counted as whose labels name no model."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from quartermaster.domain.money.ledger import Held
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.name import NamespacedName
 
 
 class Phase(StrEnum):

@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from typing_extensions import override
-
 from quartermaster.domain.cluster import Capacity, Toleration
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.profile import JobProfile
 from quartermaster.domain.resources import GpuResource, Resources
 
@@ -25,18 +24,6 @@ class Objective(StrEnum):
     COST = "Cost"
     TIME = "Time"
     BALANCED = "Balanced"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class NamespacedName:
-    """The address of an object."""
-
-    namespace: str
-    name: str
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from quartermaster.api import meta
 from quartermaster.api.resources import Resources
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.catalog import partitions
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.name import NamespacedName
 from quartermaster.manifests import metadata
 
 CLAIM = "gpus"

@@ -4,7 +4,7 @@ from typing import Any
 
 from quartermaster import __version__
 from quartermaster.api import meta, training_job
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.name import NamespacedName
 
 
 def labels(key: NamespacedName, uid: str) -> dict[str, str]:

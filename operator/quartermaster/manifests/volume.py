@@ -5,7 +5,7 @@ from typing import Any
 
 from quartermaster.api import meta
 from quartermaster.api.training_job import TrainingJobSpec
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.name import NamespacedName
 from quartermaster.manifests import metadata
 
 MOUNT = "/artifacts"

@@ -7,9 +7,9 @@ from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.domain import failure
 from quartermaster.domain.decision import Assignment
 from quartermaster.domain.money.ledger import Held
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.resources import GpuResource
 from quartermaster.domain.worker import Worker
-from quartermaster.domain.workload import NamespacedName
 from quartermaster.manifests import devices, metadata, runtime, volume
 from quartermaster.manifests.held import held_text, rate_text
 

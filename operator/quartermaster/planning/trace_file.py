@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import TrainingJobStatus
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.queue import UNLABELLED
-from quartermaster.domain.workload import NamespacedName
 from quartermaster.errors import SpecError
 from quartermaster.reconcile.demand import new_gang
 from quartermaster.simulate.trace.job import Submission, moment

@@ -14,10 +14,11 @@ from quartermaster.domain.decision import Assignment, Decision, Waiting
 from quartermaster.domain.measurement import DeviceCounters
 from quartermaster.domain.money.budget import Budget, Unfunded
 from quartermaster.domain.money.ledger import Held
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Queue, Resize, Stopped
 from quartermaster.domain.worker import ChildJob, Worker
-from quartermaster.domain.workload import Gang, NamespacedName
+from quartermaster.domain.workload import Gang
 
 Document = Mapping[str, Any]
 

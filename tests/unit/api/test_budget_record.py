@@ -6,7 +6,7 @@ from typing import Any
 from quartermaster.api.budgets.budget import BudgetStatus
 from quartermaster.api.budgets.record import budget_record
 from quartermaster.domain.money.budget import Action, Period, Threshold
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.name import NamespacedName
 
 Json = dict[str, Any]
 

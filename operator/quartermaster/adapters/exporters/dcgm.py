@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from quartermaster.decide.profile.counters import mean
 from quartermaster.domain.measurement import CounterSource, DeviceCounters
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.name import NamespacedName
 
 logger = logging.getLogger(__name__)
 

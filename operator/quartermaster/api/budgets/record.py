@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from quartermaster.api.budgets.budget import BudgetSpec, BudgetStatus
 from quartermaster.domain.money.budget import Budget, Threshold, Unfunded
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.name import NamespacedName
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.name import NamespacedName
 
 
 class Action(StrEnum):

@@ -11,8 +11,8 @@ from quartermaster.decide import workers as facts
 from quartermaster.decide.cost.budgets import Window
 from quartermaster.decide.cost.tally import Counted, Seen, Sheet, Tally, recount, turned
 from quartermaster.domain.money.budget import Budget
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.worker import Worker
-from quartermaster.domain.workload import NamespacedName
 from quartermaster.reconcile.ports import View, Writer
 
 _MICROSECOND = timedelta(microseconds=1)

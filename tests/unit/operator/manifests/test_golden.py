@@ -9,8 +9,8 @@ import yaml
 
 from quartermaster import __version__
 from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.resources import GpuResource
-from quartermaster.domain.workload import NamespacedName
 from quartermaster.manifests import devices, volume, worker
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "manifests"

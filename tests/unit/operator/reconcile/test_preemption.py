@@ -4,8 +4,8 @@ import pytest
 
 from quartermaster.api.record import parse, stopped_text
 from quartermaster.api.training_job_status import State
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.queue import Queue, Reclaim, Stopped, WithinQueue
-from quartermaster.domain.workload import NamespacedName
 from quartermaster.errors import ClusterError
 from tests.support import make
 from tests.support.memory import CrashError, Trip

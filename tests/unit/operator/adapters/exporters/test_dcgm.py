@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from quartermaster.adapters.exporters.dcgm import DcgmCounters, parse
 from quartermaster.domain.measurement import CounterSource, DeviceCounters
-from quartermaster.domain.workload import NamespacedName
+from quartermaster.domain.name import NamespacedName
 
 EXPOSITION = Path(__file__).with_name("dcgm.prom").read_text()
 POD = NamespacedName("team", "job-0-x")

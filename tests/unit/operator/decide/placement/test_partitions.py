@@ -11,8 +11,9 @@ from quartermaster.decide.queue.scene import Scene
 from quartermaster.decide.queue.tree import tree_of
 from quartermaster.domain.cluster import Node, Snapshot
 from quartermaster.domain.decision import Placed, Refusal, Waiting
+from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.queue import Holding, Queue, Seat
-from quartermaster.domain.workload import Gang, NamespacedName
+from quartermaster.domain.workload import Gang
 from tests.support import make
 
 A100 = "NVIDIA-A100-SXM4-80GB"
