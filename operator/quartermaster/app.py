@@ -148,10 +148,12 @@ class Operator:
                 await self._client.get(group)
             except ClusterError as error:
                 if isinstance(error, ApiError) and error.status == 404:
+                    inventory.served = False
                     return []
                 logger.info("not known yet whether there is %s, again: %s", group, error)
                 await asyncio.sleep(1.0)
             else:
+                inventory.served = True
                 return [
                     Informer(self._client, f"{group}/deviceclasses", inventory.classes),
                     Informer(self._client, f"{group}/resourceslices", inventory.slices),

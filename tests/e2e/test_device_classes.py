@@ -16,7 +16,8 @@ pytestmark = pytest.mark.e2e
 
 POOL = "a-devices"
 """Before all others: a node belongs to the first pool by name that holds it."""
-CLASS, DRIVER, NODE = "gpu.e2e.quartermaster.dev", "e2e.quartermaster.dev", "devices-0"
+CLASS, LATE = "gpu.e2e.quartermaster.dev", "late.e2e.quartermaster.dev"
+DRIVER, NODE = "gpu.e2e.quartermaster.dev", "devices-0"
 DEVICES = 4
 
 
@@ -129,11 +130,19 @@ def test_jobs_get_devices_of_their_class_and_wait_where_too_few_are_free(devices
     assert templates.split() == ["resourceclaimtemplate.resource.k8s.io/second"]
 
 
-def test_a_class_of_no_device_is_told(devices: Stage) -> None:
-    document = job("nowhere", 1, 1)
-    document["spec"]["trainer"]["resourcesPerWorker"]["deviceClass"] = "of-nobody"
+def test_a_class_that_is_not_there_is_told_and_comes_into_its_own(devices: Stage) -> None:
+    document = job("early", 1, 1)
+    document["spec"]["trainer"]["resourcesPerWorker"]["deviceClass"] = LATE
     devices.apply(document)
-    status = devices.wait(
-        "nowhere", lambda s: "DeviceClass" in json.dumps(s.get("conditions") or []), 30, "told"
-    )
-    assert "without devices of that DeviceClass" in json.dumps(status["conditions"])
+    status = devices.wait_for("early", "Stalled", 30)
+    told = next(c for c in status["conditions"] if c["type"] == "Stalled")
+    assert told["reason"] == "NoDevices"
+    assert f"there is no DeviceClass {LATE}" in told["message"]
+    late = next(it for it in driver() if it["kind"] == "DeviceClass")
+    late["metadata"]["name"] = LATE
+    devices.kubectl.out("create", "-f", "-", stdin=json.dumps(late))
+    try:
+        devices.wait_for("early", "Running", 60)
+    finally:
+        devices.kubectl.run("-n", devices.namespace, "delete", KIND, "early", "--timeout=50s")
+        devices.kubectl.run("delete", "deviceclass", LATE)

@@ -73,6 +73,8 @@ class MemoryCluster:
     all_budgets: dict[str, BudgetRecord] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of namespaces."""
+    no_devices: dict[str, str] = field(default_factory=dict)
+    """Why a DeviceClass has no devices, by its name."""
     records: dict[str, JobRecord] = field(default_factory=dict)
     children: dict[str, ChildJob] = field(default_factory=dict)
     pods: dict[str, Worker] = field(default_factory=dict)
@@ -241,6 +243,9 @@ class MemoryCluster:
 
     def budgets(self) -> tuple[BudgetRecord, ...]:
         return tuple(sorted(self.all_budgets.values(), key=lambda record: record.budget.key))
+
+    def why_no_devices(self, device_class: str) -> str:
+        return self.no_devices.get(device_class, "")
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         return self.labels.get(name, {})

@@ -12,7 +12,7 @@ from quartermaster.catalog import nodes, partitions
 from quartermaster.catalog.reclaim import reclaim
 from quartermaster.domain.cluster import Node, Taint
 from quartermaster.domain.name import NamespacedName
-from quartermaster.domain.resources import NOTHING, GpuResource, Resources, amounts
+from quartermaster.domain.resources import NOTHING, Amounts, GpuResource, Resources, amounts
 from quartermaster.domain.worker import ChildJob, Exit, Phase, Worker
 from quartermaster.manifests import devices
 from quartermaster.manifests.held import held_from_text, prices_from_text, rate_from_text
@@ -131,6 +131,8 @@ class Pod:
     worker: Worker | None = None
     daemon: bool = False
     """Whether a DaemonSet keeps it on its node."""
+    claims: Amounts = ()
+    """Devices that it claims as one of ours, by DeviceClass [count]; none once it is over."""
 
 
 def pod(document: Document) -> Pod:
@@ -145,16 +147,17 @@ def pod(document: Document) -> Pod:
         key=address(document),
         uid=metadata["uid"],
         node=None if gated else place,
-        holds=NOTHING if over else _held(spec) + (_noted(metadata) if ours else NOTHING),
+        holds=NOTHING if over else _held(spec),
         worker=_worker(document, None if gated else place) if ours else None,
+        claims=_noted(metadata) if ours and not over else (),
         daemon=any(o.get("kind") == "DaemonSet" for o in metadata.get("ownerReferences") or ()),
     )
 
 
-def _noted(metadata: Document) -> Resources:
-    """The devices that a pod of ours gets by claims."""
+def _noted(metadata: Document) -> Amounts:
+    """The devices that a pod of ours claims, by class."""
     text = (metadata.get("annotations") or {}).get(meta.DEVICES_ANNOTATION, "")
-    return Resources(parts=amounts(devices.noted(text)))
+    return amounts(devices.noted(text))
 
 
 def _held(spec: Document) -> Resources:

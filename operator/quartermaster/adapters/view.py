@@ -6,14 +6,13 @@ from dataclasses import replace
 
 from quartermaster.adapters import documents
 from quartermaster.adapters.cache import Cache, Document
-from quartermaster.adapters.devices.inventory import DeviceInventory
+from quartermaster.adapters.devices.inventory import Devices
 from quartermaster.adapters.documents import Namespace, Pod
 from quartermaster.adapters.prices.overlays import overlay
 from quartermaster.adapters.resources import PoolRecord, QueueRecord, pool_record, queue_record
 from quartermaster.api import meta
 from quartermaster.api.budgets.record import BudgetRecord, budget_record
 from quartermaster.api.record import JobRecord, parse
-from quartermaster.catalog import partitions
 from quartermaster.catalog.prices.price_list import PriceList
 from quartermaster.decide.cost.prices import NO_BOOK, PriceBook, priced
 from quartermaster.domain.cluster import Node, Pool, Snapshot
@@ -60,7 +59,7 @@ class ClusterView:
         self.pods: Cache[Pod] = Cache(documents.pod, self._pod_changed)
         self.child_jobs: Cache[ChildJob] = Cache(documents.child_job, self._child_changed)
         self.nodes: Cache[Node] = Cache(documents.node, self._node_changed)
-        self.devices = DeviceInventory(self._devices_changed)
+        self.devices = Devices(changed=self._devices_changed, class_changed=self._class_changed)
         self.overlays: Cache[Overlay] = Cache(overlay, self._overlay_changed)
 
     def job(self, uid: str) -> JobRecord | None:
@@ -117,6 +116,10 @@ class ClusterView:
         node = self._nodes.get(name)
         return None if node is None else self._with_price(node)
 
+    def why_no_devices(self, device_class: str) -> str:
+        """Why no device of a class can be given to anybody; empty where that is possible."""
+        return self.devices.why_none(device_class)
+
     def book(self) -> PriceBook:
         """What is known of prices beside pools and nodes."""
         return self._book
@@ -147,22 +150,17 @@ class ClusterView:
     def _with_price(self, node: Node) -> Node:
         found = self._listed.get(node.name)
         if found is None or found[0] is not node:
-            found = node, priced(self.devices.offered(node), self._book)
+            found = node, priced(self.devices.equipped(node), self._book)
             self._listed[node.name] = found
         return found[1]
 
     def _with_pods(self, bare: Node) -> Node:
         node = self._with_price(bare)
-        held = self._held.get(node.name, NOTHING) + self.devices.taken(node.name, self._has_noted)
+        held = self._held.get(node.name, NOTHING) + self.devices.used(node)
         if held == NOTHING:
             return node
         daemons = self._daemons.get(node.name, NOTHING)
         return replace(node, used=documents.held_on(node, held), daemons=daemons)
-
-    def _has_noted(self, pod_uid: str) -> bool:
-        """Whether what a pod holds of devices is counted with the pod itself."""
-        _, holds, _ = self._holds.get(pod_uid, NOWHERE)
-        return any(partitions.is_class(name) for name, _ in holds.parts)
 
     def _hold(self, uid: str, pod: Pod | None) -> None:
         """Count what a pod holds where it is now, and not where it was before."""
@@ -193,10 +191,16 @@ class ClusterView:
             self._listed.pop(node.name, None)
         self._room()
 
-    def _devices_changed(self) -> None:
-        self._listed.clear()
-        self._full.clear()
+    def _devices_changed(self, nodes: Iterable[str]) -> None:
+        for name in nodes:
+            self._listed.pop(name, None)
+            self._full.pop(name, None)
         self._room()
+
+    def _class_changed(self, name: str) -> None:
+        for job in self.training_jobs.values():
+            if job.spec and job.spec.trainer.resources_per_worker.device_class == name:
+                self._touched(job.uid)
 
     def _touch_jobs_on(self, name: str) -> None:
         """Have every job looked at that has a worker on a node."""
@@ -250,6 +254,7 @@ class ClusterView:
 
     def _pod_changed(self, pod: Pod, *, present: bool) -> None:
         self._hold(pod.uid, pod if present else None)
+        self.devices.hold(pod.uid, pod.node if present else None, pod.claims)
         worker = pod.worker
         if worker is None:
             self._room()

@@ -22,11 +22,6 @@ SHARED_GPU = "nvidia.com/gpu.shared"
 """A slot of a shared GPU, where the device plugin gives slots a name of their own."""
 _MIG = "nvidia.com/mig-"
 
-_DEVICE_CLASS = "deviceclass.resource.kubernetes.io/"
-"""What devices of a DeviceClass are counted as: its implicit extended resource.
-
-Source: Kubernetes KEP-5004, DRA: handle extended resource requests via DRA driver."""
-
 SLOTS: Mapping[str, str] = MappingProxyType({"shared": SHARED_GPU, "shared-gpu": GPU})
 """What users call a slot, and what a pod asks for."""
 PARTITIONS: tuple[str, ...] = (
@@ -59,20 +54,10 @@ def resource(partition: str) -> str:
     return SLOTS.get(partition, _MIG + partition)
 
 
-def class_resource(device_class: str) -> str:
-    """What devices of a DeviceClass are counted as."""
-    return _DEVICE_CLASS + device_class
-
-
-def is_class(name: str) -> bool:
-    """Whether a resource is the devices of a DeviceClass."""
-    return name.startswith(_DEVICE_CLASS)
-
-
 def partition(name: str) -> str:
-    """What users call the partition, or the DeviceClass, that a resource is."""
+    """What users call the partition that a resource is."""
     slots = {value: key for key, value in SLOTS.items()}
-    return slots.get(name, name.removeprefix(_MIG).removeprefix(_DEVICE_CLASS))
+    return slots.get(name, name.removeprefix(_MIG))
 
 
 def is_part(name: str) -> bool:

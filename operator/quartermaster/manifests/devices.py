@@ -8,7 +8,7 @@ from typing import Any
 from quartermaster.api import meta
 from quartermaster.api.resources import Resources
 from quartermaster.api.training_job import TrainingJobSpec
-from quartermaster.catalog import partitions
+from quartermaster.catalog import device_classes, partitions
 from quartermaster.domain.name import NamespacedName
 from quartermaster.manifests import metadata
 
@@ -19,7 +19,7 @@ CLAIM = "gpus"
 def kind(needs: Resources) -> str | None:
     """What a worker's devices are counted as; None where they are whole GPUs, or none."""
     if needs.device_class is not None:
-        return partitions.class_resource(needs.device_class)
+        return device_classes.resource(needs.device_class)
     return None if needs.gpu_partition is None else partitions.resource(needs.gpu_partition)
 
 
@@ -64,8 +64,6 @@ def note(needs: Resources) -> dict[str, str]:
 
 
 def noted(text: str) -> dict[str, int]:
-    """What the annotation says, by what it is counted as; nothing where it is not one."""
-    name, _, count = text.partition("=")
-    if not name or not count.isascii() or not count.isdigit():
-        return {}
-    return {partitions.class_resource(name): int(count)}
+    """Devices by class [count] as `note` wrote them; nothing where it is no such text."""
+    name, _, count = text.rpartition("=")
+    return {name: int(count)} if name and count.isascii() and count.isdigit() else {}

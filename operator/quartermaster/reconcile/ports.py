@@ -66,6 +66,10 @@ class View(Protocol):
         """The Budgets by namespace and name."""
         ...
 
+    def why_no_devices(self, device_class: str) -> str:
+        """Why no device of a DeviceClass can be given to anybody; empty where that is possible."""
+        ...
+
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         """A namespace's labels; none where it is not known yet."""
         ...

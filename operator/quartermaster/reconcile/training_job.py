@@ -218,6 +218,9 @@ class TrainingJobReconciler:
             if (child.suspended != stop or late) and not (child.complete or child.failed):
                 await self._world.writer.suspend_child(child, suspend=stop, workers=workers)
             return None
+        needs = spec.trainer.resources_per_worker
+        if needs.device_class and (why := self._world.view.why_no_devices(needs.device_class)):
+            return "NoDevices", why
         if (claim := volume.claim(spec, job.key, job.uid)) is not None:
             await self._world.writer.create_claim(claim)
         settings = self._world.settings

@@ -1,151 +1,166 @@
-"""What is kept of DeviceClasses, ResourceSlices and ResourceClaims."""
+"""What the operator keeps of Dynamic Resource Allocation's documents, resource.k8s.io/v1.
+
+A device of which it cannot be said for certain that a claim can have it whole is not kept: one with
+a taint that keeps pods off, one that shares counters with others, one that several claims may have
+at once, one that waits for conditions. Slices for several nodes are not kept either.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from quartermaster.adapters.devices.selector import Selector
-from quartermaster.units import byte_count
+from quartermaster.adapters.devices import selectors
+from quartermaster.adapters.devices.selectors import Selector
+from quartermaster.catalog import device_classes
 
 Document = Mapping[str, Any]
 DeviceId = tuple[str, str, str]
-"""Driver, pool and name."""
+"""Driver, pool and name: unique in a cluster."""
+PoolId = tuple[str, str]
+"""Driver and pool."""
+_KINDS = ("string", "int", "bool")
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceClass:
-    """Which devices belong to a class: those that all of its selectors match."""
+    """Which devices a class is about."""
 
     name: str
     selectors: tuple[Selector, ...]
-    countable: bool = True
-    """Whether its selectors are all of a kind that is known here."""
+    """A device is of the class if all of them match."""
+
+    @property
+    def refused(self) -> str:
+        """Why it matches nothing; empty where it is evaluated."""
+        return next((one.refused for one in self.selectors if one.refused), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One device of a slice."""
+    """One device that a claim can have whole."""
 
     id: DeviceId
-    facts: Mapping[str, Any]
-    """As a selector sees it."""
     model: str
-    """Its product's name as a node label would have it; empty where it says none."""
-    whole: bool
-    """Whether it is a GPU, and not a part of one."""
+    """The GPU's model; empty where it does not say."""
+    gpu: str
+    """The GPU that it is or is a part of; a name within its node."""
+    seen: Mapping[str, Any]
+    """What selectors see of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some devices of one node."""
+    """A part of a pool of devices, as its driver publishes it."""
 
-    driver: str
-    pool: str
+    uid: str
+    pool: PoolId
     generation: int
-    slices: int
-    """Of its pool and generation [count]."""
+    of: int
+    """Slices that the pool has in this generation [count]."""
     node: str
-    """Empty where the devices are not of one node: they are not counted."""
+    """Empty where its devices are for several nodes."""
+    names: tuple[str, ...]
+    """Names of all its devices, also of those that are not kept."""
     devices: tuple[Device, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Devices that somebody has."""
+    """A claim and the devices that it has been given."""
 
-    devices: tuple[DeviceId, ...]
+    uid: str
     pod_uid: str
-    """The pod that it was made for; empty where it was made by hand."""
+    """The pod that it was made for; empty where it is on its own."""
+    allocated: bool
+    devices: tuple[DeviceId, ...]
 
 
 def device_class(document: Document) -> DeviceClass:
     """A DeviceClass."""
-    asked = (document.get("spec") or {}).get("selectors") or ()
-    texts = [str((it.get("cel") or {}).get("expression", "")) for it in asked]
-    known = all(texts)
-    return DeviceClass(
-        name=document["metadata"]["name"],
-        selectors=tuple(Selector(text) for text in texts) if known else (),
-        countable=known,
-    )
+    told = (document.get("spec") or {}).get("selectors") or ()
+    expressions = [str((each.get("cel") or {}).get("expression", "")) for each in told]
+    return DeviceClass(document["metadata"]["name"], tuple(map(selectors.selector, expressions)))
 
 
 def resource_slice(document: Document) -> Slice:
-    """A ResourceSlice.
-
-    Left out, so that too few are counted and never too many: devices that only together stay within
-    what they share (`consumesCounters`), that several claims may have at once, that have a taint,
-    or that are not of one node.
-    """
+    """A ResourceSlice."""
     spec = document.get("spec") or {}
     driver, pool = str(spec.get("driver", "")), spec.get("pool") or {}
-    name = str(pool.get("name", ""))
-    kept = [it for it in spec.get("devices") or () if _is_plain(it)]
+    key, node = (driver, str(pool.get("name", ""))), str(spec.get("nodeName") or "")
+    told = spec.get("devices") or ()
+    found = [_device(each, key) for each in told if node and _whole(each)]
     return Slice(
-        driver=driver,
-        pool=name,
+        uid=document["metadata"]["uid"],
+        pool=key,
         generation=int(pool.get("generation", 0)),
-        slices=int(pool.get("resourceSliceCount", 1)),
-        node=str(spec.get("nodeName") or ""),
-        devices=tuple(_device(it, driver, name) for it in kept),
+        of=int(pool.get("resourceSliceCount", 0)),
+        node=node,
+        names=tuple(str(each.get("name", "")) for each in told),
+        devices=tuple(it for it in found if device_classes.is_gpu(driver, it.model)),
     )
 
 
-def _is_plain(device: Document) -> bool:
-    elsewhere = ("consumesCounters", "allowMultipleAllocations", "nodeName", "nodeSelector")
-    tainted = any(t.get("effect") != "None" for t in device.get("taints") or ())
-    return not tainted and not any(device.get(key) for key in (*elsewhere, "allNodes"))
+def _whole(device: Document) -> bool:
+    """Whether a claim can have it, and whoever has it has all of it."""
+    taints = device.get("taints") or ()
+    if any(taint.get("effect") in ("NoSchedule", "NoExecute") for taint in taints):
+        return False
+    doubts = (
+        "consumesCounters", "allowMultipleAllocations", "bindingConditions", "nodeName",
+        "nodeSelector", "allNodes",
+    )  # fmt: skip
+    return not any(device.get(name) for name in doubts)
 
 
-def _device(device: Document, driver: str, pool: str) -> Device:
-    name = str(device["name"])
-    attributes = _by_domain(device.get("attributes") or {}, driver, _attribute)
-    capacity = _by_domain(device.get("capacity") or {}, driver, _capacity)
-    own = attributes.get(driver, {})
+def _device(device: Document, pool: PoolId) -> Device:
+    name = str(device.get("name", ""))
+    attributes = _by_domain(device.get("attributes") or {}, pool[0], _value)
+    capacity = _by_domain(device.get("capacity") or {}, pool[0], _amount)
+    own = attributes.get(pool[0]) or {}
+    product, parent = own.get(device_classes.PRODUCT), own.get(device_classes.PARENT)
     return Device(
-        id=(driver, pool, name),
-        facts={"driver": driver, "attributes": attributes, "capacity": capacity},
-        model=str(own.get("productName", "")).strip().replace(" ", "-"),
-        whole=str(own.get("type", "gpu")) == "gpu",
+        id=(*pool, name),
+        model=device_classes.model_name(product) if isinstance(product, str) else "",
+        gpu=str(parent) if parent else f"{pool[0]}/{pool[1]}/{name}",
+        seen={"driver": pool[0], "attributes": attributes, "capacity": capacity},
     )
 
 
-def _by_domain(named: Document, driver: str, read: Any) -> dict[str, dict[str, Any]]:
-    """Names without a domain are in the driver's own."""
-    found: dict[str, dict[str, Any]] = {driver: {}}
-    for name, value in named.items():
-        domain, slash, rest = str(name).partition("/")
-        key = (domain, rest) if slash else (driver, domain)
-        known = read(value)
-        if known is not None:
-            found.setdefault(key[0], {})[key[1]] = known
+def _by_domain(told: Document, driver: str, read: Any) -> dict[str, dict[str, Any]]:
+    """By domain and name; a name without a domain is in the driver's."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in told.items():
+        domain, slash, rest = name.partition("/")
+        found.setdefault(domain if slash else driver, {})[rest if slash else name] = read(value)
     return found
 
 
-def _attribute(value: Document) -> object:
-    """A bool, an integer or a text; a version is kept as its text."""
-    kinds = ("bool", "int", "string", "version")
-    return next((value[kind] for kind in kinds if kind in value), None)
+def _value(told: Document) -> Any:
+    """A version stays apart from text: what compares versions is not evaluated."""
+    return next((told[kind] for kind in _KINDS if kind in told), dict(told))
 
 
-def _capacity(value: Document) -> int | None:
+def _amount(told: Document) -> dict[str, Any]:
     try:
-        return byte_count(str(value.get("value", "")))
+        return selectors.quantity(str(told.get("value", "")))
     except ValueError:
-        return None
+        return {}
 
 
 def claim(document: Document) -> Claim:
     """A ResourceClaim."""
-    status = document.get("status") or {}
-    given = ((status.get("allocation") or {}).get("devices") or {}).get("results") or ()
     owners = document["metadata"].get("ownerReferences") or ()
     pods = [str(owner["uid"]) for owner in owners if owner.get("kind") == "Pod"]
+    allocation = (document.get("status") or {}).get("allocation")
+    results = ((allocation or {}).get("devices") or {}).get("results") or ()
     return Claim(
+        uid=document["metadata"]["uid"],
+        pod_uid=pods[0] if pods else "",
+        allocated=allocation is not None,
         devices=tuple(
-            (str(it["driver"]), str(it["pool"]), str(it["device"]))
-            for it in given
+            (str(it.get("driver", "")), str(it.get("pool", "")), str(it.get("device", "")))
+            for it in results
+            # Whoever looks in as an administrator takes nothing.
             if not it.get("adminAccess")
         ),
-        pod_uid=pods[0] if pods else "",
     )

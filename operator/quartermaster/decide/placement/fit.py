@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from quartermaster.catalog import partitions
+from quartermaster.catalog import device_classes, partitions
 from quartermaster.decide.cost import rates
 from quartermaster.decide.fleet import Estate
 from quartermaster.domain.cluster import Node, Pool, is_mig
@@ -102,7 +102,7 @@ def _in_parts(node: Node, gang: Gang) -> tuple[tuple[bool, NodeRefusal], ...]:
         missing = bool(wanted - offered)
         return (
             (missing and wanted <= _SLOTS and bool(offered & _SLOTS), NodeRefusal.OTHER_SLOTS),
-            (missing and any(map(partitions.is_class, wanted)), NodeRefusal.OTHER_CLASS),
+            (missing and any(map(device_classes.class_of, wanted)), NodeRefusal.OTHER_CLASS),
             (missing, NodeRefusal.OTHER_PARTS),
         )
     if not each.gpus:

@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 from quartermaster.catalog import partitions
+from quartermaster.catalog.device_classes import class_of
 from quartermaster.decide.placement.candidates import Candidate
 from quartermaster.decide.placement.kinds import Mixture
 from quartermaster.domain.cluster import Capacity
@@ -45,8 +46,8 @@ def _mixture(candidate: Candidate, gang: Gang) -> str:
 
 def _what(workers: int, gang: Gang, accelerator: str, capacity: Capacity | None) -> str:
     number = workers * max(1, gang.per_worker.devices)
-    parts = [name for name, _ in gang.per_worker.parts if not partitions.is_class(name)]
-    classes = [name for name, _ in gang.per_worker.parts if partitions.is_class(name)]
+    parts = [name for name, _ in gang.per_worker.parts if not class_of(name)]
+    classes = [name for name, _ in gang.per_worker.parts if class_of(name)]
     of = "".join(f"{_named(name)} of " for name in parts)
     words = [
         f"{number} x {of}{accelerator or ('a GPU' if parts or classes else 'CPU worker')}",
@@ -57,8 +58,8 @@ def _what(workers: int, gang: Gang, accelerator: str, capacity: Capacity | None)
 
 def _part(resource: str) -> str:
     """What a job asks for: `1g.10gb of a GPU`, or `device of gpu.nvidia.com`."""
-    if partitions.is_class(resource):
-        return f"device of {partitions.partition(resource)}"
+    if name := class_of(resource):
+        return f"device of {name}"
     return f"{_named(resource)} of a GPU"
 
 
