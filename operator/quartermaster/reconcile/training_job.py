@@ -155,11 +155,11 @@ class TrainingJobReconciler:
     async def _settle(self, job: JobRecord, workers: list[Worker]) -> None:
         """Charge the pods that are over, and let them go after that."""
         late = [worker for worker in workers if worker.accounted and worker.settled]
-        await self._charge_late(job, late)
+        await self._charge_late(job, late, workers)
         for worker in late:
             await self._world.writer.release(worker)
 
-    async def _charge_late(self, job: JobRecord, late: list[Worker]) -> None:
+    async def _charge_late(self, job: JobRecord, late: list[Worker], workers: list[Worker]) -> None:
         """The end of a Job and the ends of its pods come by two watches, in either order."""
         closing = job.status.cost.closing if job.status.cost else []
         if all(worker.uid in closing or worker.bound is None for worker in late):
@@ -171,7 +171,7 @@ class TrainingJobReconciler:
             accounts.stretches_of(job.status.stretches),
             suspended=job.deleting or (job.spec is not None and job.spec.suspend),
         )
-        books = accounts.close(job.status.cost, job.status.goodput, late, by)
+        books = accounts.close(job.status.cost, job.status.goodput, workers, by)
         cost = books.cost.model_copy(update={"forecast": books.cost.total})
         changes = {"cost": cost, "goodput": books.goodput}
         await self._write(job, job.status.model_copy(update=changes), now)

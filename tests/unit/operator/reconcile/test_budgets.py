@@ -274,6 +274,26 @@ async def test_what_a_job_has_spent_stays_when_it_is_deleted_while_it_runs() -> 
     assert spent(it) == it.owed(JOB)
 
 
+async def test_the_total_of_a_job_that_is_deleted_never_falls_while_its_pods_end_one_by_one() -> (
+    None
+):
+    it = operation()
+    submit(it)
+    await settle(it, JOB)
+    await pass_time(it, 50, JOB)
+    totals = [Fraction(it.status(JOB).cost.total or 0)]  # type: ignore[union-attr]
+    it.cluster.delete(JOB)
+    await settle(it, JOB)
+    for worker in it.cluster.workers(JOB):
+        it.cluster.clock.advance(5)
+        it.cluster.end(worker, 76)
+        told = len(it.cluster.statuses)
+        await settle(it, JOB)
+        totals += [Fraction(s.cost.total or 0) for s in it.cluster.statuses[told:] if s.cost]
+    assert totals == sorted(totals)
+    assert totals[-1] == it.owed(JOB) > totals[0]
+
+
 async def test_only_the_jobs_that_a_budget_selects_count() -> None:
     it = operation(gpus=8)
     budget(it, "queue", amount="100", selector={"queue": "research"})
