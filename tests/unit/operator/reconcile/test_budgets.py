@@ -274,6 +274,29 @@ async def test_what_a_job_has_spent_stays_when_it_is_deleted_while_it_runs() -> 
     assert spent(it) == it.owed(JOB)
 
 
+async def test_a_job_that_is_deleted_stays_until_its_budgets_have_counted_it() -> None:
+    it = operation()
+    budget(it, amount="100")
+    budget(it, "elsewhere", amount="100", selector={"queue": "other"})
+    submit(it)
+    await settle(it, JOB)
+    await pass_time(it, 50, JOB)
+    it.cluster.delete(JOB)
+    await it.once(JOB)
+    it.cluster.clock.advance(5)
+    for worker in it.cluster.workers(JOB):
+        it.cluster.end(worker, 76)
+    for _ in range(5):
+        assert await it.once(JOB) is not None
+    assert JOB in it.cluster.records
+    assert it.cluster.workers(JOB) == []
+    await it.keeper.once()
+    assert await it.once(JOB) is None
+    assert JOB not in it.cluster.records
+    await it.keeper.once()
+    assert spent(it) == it.owed(JOB) == 55 * 2 * PER_SECOND
+
+
 async def test_the_total_of_a_job_that_is_deleted_never_falls_while_its_pods_end_one_by_one() -> (
     None
 ):
