@@ -23,7 +23,7 @@ _PAGE = 4096
 def pod(index: int) -> dict[str, Any]:
     """A bound worker pod as the API server sends it, managed fields left out."""
     from quartermaster.api.training_job import TrainingJobSpec  # noqa: PLC0415 - not in baselines
-    from quartermaster.domain.workload import NamespacedName  # noqa: PLC0415
+    from quartermaster.domain.name import NamespacedName  # noqa: PLC0415
     from quartermaster.manifests import worker  # noqa: PLC0415
 
     spec = TrainingJobSpec.model_validate(
