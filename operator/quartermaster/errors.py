@@ -4,6 +4,7 @@ QuartermasterError
 ├── SpecError      the user: the document cannot work as it stands
 ├── ConflictError  the user: an object of that name is there and is not ours
 └── ClusterError   the world: try again later
+    └── LedgerError  the ledger's store
 """
 
 
@@ -21,3 +22,7 @@ class ConflictError(QuartermasterError):
 
 class ClusterError(QuartermasterError):
     """The API server said no, or nothing; a later pass may succeed."""
+
+
+class LedgerError(ClusterError):
+    """The ledger's store cannot be reached or written; nothing of the call was recorded."""

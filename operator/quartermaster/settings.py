@@ -1,7 +1,7 @@
 """The operator's settings, read once from the environment by the composition root."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,12 @@ class Settings:
     """Addresses of DCGM exporters, or of a Prometheus's /federate, with commas between them.
 
     Empty, as it is by default: GPU counters are not read."""
+    ledger_url: str = field(default="", repr=False)
+    """Where the ledger is kept: sqlite:////path/to/file or postgresql://user:password@host/name.
+
+    Empty, as it is by default: no ledger is kept. It may hold a password and is never printed."""
+    ledger_retention_days: int = 400
+    """Single entries older than this are dropped, their sums are kept [days]; 0 keeps all."""
 
     price_catalog: str = ""
     """A list of prices that goes before ours: the path of a CSV file, or its http(s) URL.

@@ -1,7 +1,7 @@
 """What reconciling needs of the world. `adapters` fit these; tests bring fakes."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -13,7 +13,8 @@ from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision, Waiting
 from quartermaster.domain.measurement import DeviceCounters
 from quartermaster.domain.money.budget import Budget, Unfunded
-from quartermaster.domain.money.ledger import Held
+from quartermaster.domain.money.ledger import Entry, Held
+from quartermaster.domain.money.spending import Dimension, Line, Sums
 from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.progress import Report
 from quartermaster.domain.queue import Queue, Resize, Stopped
@@ -271,4 +272,40 @@ class Reports(Protocol):
 
     def forget(self, job_uid: str) -> None:
         """The job is gone."""
+        ...
+
+
+class Ledger(Protocol):
+    """Who has used which machine for how long, and what it cost; outlives jobs and operators.
+
+    Every method but `sums` raises LedgerError while the store cannot be reached.
+    """
+
+    async def record(
+        self, entries: Sequence[Entry], cursors: Mapping[str, datetime] | None = None
+    ) -> None:
+        """Keep entries, and how far some account has come: all or nothing, and once by id.
+
+        When it returns, they are on the disk. An entry of an id that is there is left as it is.
+        """
+        ...
+
+    async def cursor(self, name: str) -> datetime | None:
+        """How far an account has come; None where it has not begun."""
+        ...
+
+    async def spent(self, since: date, until: date, by: Sequence[Dimension]) -> list[Line]:
+        """Sums over the days [since, until) in UTC, by these dimensions, the lowest key first."""
+        ...
+
+    def entries(self, since: datetime, until: datetime) -> AsyncIterator[Entry]:
+        """Single entries, cut to [since, until), by their end; those that were dropped are not."""
+        ...
+
+    async def forget(self, before: datetime) -> int:
+        """Drop single entries that ended before; their sums stay. Returns how many [count]."""
+        ...
+
+    def sums(self) -> Sums:
+        """Everything since the ledger began; kept in memory."""
         ...

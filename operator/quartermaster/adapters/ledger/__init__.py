@@ -1,0 +1,1 @@
+"""The ledger in a database: SQLite in a file, or PostgreSQL."""
