@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from quartermaster.commands import plan, replay, run, simulate
+from quartermaster.commands import ledger, plan, replay, run, simulate
 from quartermaster.commands.arguments import parser
 from quartermaster.errors import QuartermasterError
 
@@ -17,6 +17,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "replay": replay.run,
     "plan": plan.run,
     "simulate": simulate.run,
+    "ledger": ledger.run,
 }
 
 

@@ -25,6 +25,9 @@ from quartermaster.adapters.http import (
 )
 from quartermaster.adapters.informer import Informer, listed
 from quartermaster.adapters.kube import ApiError, KubeClient, connect
+from quartermaster.adapters.ledger.endpoint import LedgerEndpoint
+from quartermaster.adapters.ledger.occupancy import ClusterOccupancy
+from quartermaster.adapters.ledger.store import SqlLedger
 from quartermaster.adapters.prices import overlays, shipped
 from quartermaster.adapters.prices.collector import PriceCollector
 from quartermaster.adapters.prices.feed import PriceFeed
@@ -43,6 +46,8 @@ from quartermaster.reconcile.budgets.keeper import BudgetKeeper
 from quartermaster.reconcile.budgets.spending import JobSpending
 from quartermaster.reconcile.budgets.verdicts import Verdicts
 from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
+from quartermaster.reconcile.ledger import upkeep
+from quartermaster.reconcile.ledger.nodes import NodeAccounts
 from quartermaster.reconcile.progress import read_report
 from quartermaster.reconcile.queue import WorkQueue
 from quartermaster.reconcile.training_job import TrainingJobReconciler, World
@@ -94,6 +99,7 @@ class Operator:
             self._touched,
         )
         self._counters = DcgmCounters(settings.dcgm_addresses())
+        self._ledger = SqlLedger(settings.ledger_url, self._clock) if settings.ledger_url else None
         world = World(
             view=self._view,
             writer=self._writer,
@@ -176,6 +182,8 @@ class Operator:
             return await self._until_stopped()
         finally:
             await self._leadership.hand_over()
+            if self._ledger is not None:
+                await self._ledger.close()
             await main.cleanup()
             await scrape.cleanup()
 
@@ -227,6 +235,8 @@ class Operator:
             tasks.create_task(self._cycle.run())
             tasks.create_task(self._keeper.run())
             tasks.create_task(self._report_pools())
+            if self._ledger is not None:
+                tasks.create_task(self._keep_ledger(self._ledger))
             if self._settings.dcgm_addresses():
                 tasks.create_task(self._counters.run())
 
@@ -262,6 +272,11 @@ class Operator:
             registry=registry, clusterwide=True, standalone=True, stop_flag=self._stopping
         )
         self._stopping.set()
+
+    async def _keep_ledger(self, ledger: SqlLedger) -> None:
+        occupancy = ClusterOccupancy(self._view, self._clock)
+        accounts = NodeAccounts(occupancy, ledger, self._clock)
+        await upkeep.keep(ledger, accounts, self._clock, self._settings.ledger_retention_days)
 
     async def _report_pools(self) -> None:
         while True:
@@ -338,7 +353,13 @@ class Operator:
 
     def _readings(self) -> list[web.RouteDef]:
         """What whoever watches the operator may read."""
-        return [web.get("/metrics", self._metrics), web.get("/cycle", self._last_cycle)]
+        ledger = LedgerEndpoint(self._ledger, self._may_write)
+        return [
+            web.get("/metrics", self._metrics),
+            web.get("/cycle", self._last_cycle),
+            web.get("/ledger", ledger.sums),
+            web.get("/ledger/entries", ledger.entries),
+        ]
 
     async def _last_cycle(self, _: web.Request) -> web.Response:
         """The input of the newest cycle, for `quartermaster replay`."""

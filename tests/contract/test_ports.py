@@ -8,6 +8,7 @@ import pytest
 from quartermaster.adapters.clock import SystemClock
 from quartermaster.adapters.exporters.dcgm import DcgmCounters
 from quartermaster.adapters.http import ProgressEndpoint
+from quartermaster.adapters.ledger.occupancy import ClusterOccupancy
 from quartermaster.adapters.ledger.store import SqlLedger
 from quartermaster.adapters.telemetry import PrometheusTelemetry
 from quartermaster.adapters.view import ClusterView
@@ -16,7 +17,7 @@ from quartermaster.app import Operator
 from quartermaster.reconcile import ports
 from quartermaster.reconcile.budgets.spending import JobSpending
 from quartermaster.reconcile.budgets.verdicts import Verdicts
-from tests.support.ledger import MemoryLedger
+from tests.support.ledger import MemoryLedger, MemoryOccupancy
 from tests.support.memory import (
     FakeClock,
     MemoryCluster,
@@ -45,6 +46,8 @@ FITS: list[tuple[type, type]] = [
     (ports.Funding, Verdicts),
     (ports.Ledger, SqlLedger),
     (ports.Ledger, MemoryLedger),
+    (ports.Occupancy, ClusterOccupancy),
+    (ports.Occupancy, MemoryOccupancy),
 ]
 
 

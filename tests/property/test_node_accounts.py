@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartermaster.decide.cost import nodes, pieces
-from quartermaster.domain.ledger import Entry, Kind, Machine, Owner
+from quartermaster.domain.money.ledger import Entry, Kind, Machine, Owner
 from quartermaster.domain.money.occupancy import Hold, Presence, Price
 from tests.support.ledger import NOON
 

@@ -1,6 +1,6 @@
 """Entries of the ledger with defaults, and as strategies."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -12,6 +12,7 @@ from quartermaster.adapters.ledger.tables import COLUMNS, FINE, amounts, day_tex
 from quartermaster.adapters.ledger.tables import daily_sums as summed
 from quartermaster.decide.cost.pieces import within
 from quartermaster.domain.money.ledger import Entry, Kind, Machine, Owner, Part
+from quartermaster.domain.money.occupancy import Hold, Presence
 from quartermaster.domain.money.spending import PART, PLACE, Amounts, Dimension, Line, Sums
 from quartermaster.errors import LedgerError
 
@@ -134,3 +135,17 @@ class MemoryLedger:
     def _reach(self) -> None:
         if self.away:
             raise LedgerError("the ledger is away")
+
+
+@dataclass
+class MemoryOccupancy:
+    """Nodes and pods as the test says."""
+
+    presences: list[Presence] = field(default_factory=list)
+    holds: dict[str, Hold] = field(default_factory=dict)
+
+    def nodes(self) -> Iterable[Presence]:
+        return list(self.presences)
+
+    def pods(self) -> Mapping[str, Hold]:
+        return dict(self.holds)

@@ -10,6 +10,7 @@ from typing import Any
 from quartermaster.api import meta
 from quartermaster.catalog import nodes, partitions
 from quartermaster.catalog.reclaim import reclaim
+from quartermaster.decide import workers
 from quartermaster.domain.cluster import Node, Taint
 from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.resources import NOTHING, Amounts, GpuResource, Resources, amounts
@@ -80,6 +81,8 @@ def node(document: Document) -> Node:
         region=nodes.region(labels),
         zone=nodes.zone(labels),
         told_usd_per_hour=_usd(annotations.get(meta.NODE_PRICE_ANNOTATION, "")),
+        created=time(document["metadata"].get("creationTimestamp")),
+        uid=document["metadata"].get("uid", ""),
     )
 
 
@@ -133,6 +136,12 @@ class Pod:
     """Whether a DaemonSet keeps it on its node."""
     claims: Amounts = ()
     """Devices that it claims as one of ours, by DeviceClass [count]; none once it is over."""
+    asks: Resources = NOTHING
+    """What it holds or held."""
+    bound: datetime | None = None
+    """When the scheduler bound it."""
+    released: datetime | None = None
+    """When its node was free of it again; None while it is not."""
 
 
 def pod(document: Document) -> Pod:
@@ -143,14 +152,19 @@ def pod(document: Document) -> Pod:
     ours = meta.JOB_UID_LABEL in (metadata.get("labels") or {})
     place = spec.get("nodeName") or (_placed_on(spec) if ours else None)
     gated = bool(spec.get("schedulingGates"))
+    worker = _worker(document, None if gated else place) if ours else None
+    asks = _held(spec)
     return Pod(
         key=address(document),
         uid=metadata["uid"],
         node=None if gated else place,
-        holds=NOTHING if over else _held(spec),
-        worker=_worker(document, None if gated else place) if ours else None,
+        holds=NOTHING if over else asks,
+        worker=worker,
         claims=_noted(metadata) if ours and not over else (),
         daemon=any(o.get("kind") == "DaemonSet" for o in metadata.get("ownerReferences") or ()),
+        asks=asks,
+        bound=_bound(status),
+        released=workers.released(worker) if worker is not None else _ended(status, over=over),
     )
 
 
@@ -158,6 +172,22 @@ def _noted(metadata: Document) -> Amounts:
     """The devices that a pod of ours claims, by class."""
     text = (metadata.get("annotations") or {}).get(meta.DEVICES_ANNOTATION, "")
     return amounts(devices.noted(text))
+
+
+def _bound(status: Document) -> datetime | None:
+    """When the scheduler bound it; one that its kubelet made began by the kubelet's clock."""
+    scheduled = _condition(status, "PodScheduled") or {}
+    bound = scheduled.get("lastTransitionTime") if scheduled.get("status") == "True" else None
+    return time(bound or status.get("startTime"))
+
+
+def _ended(status: Document, *, over: bool) -> datetime | None:
+    """When the last container of a pod that is over ended; failing that when it was bound."""
+    if not over:
+        return None
+    states = (each.get("state") or {} for each in status.get("containerStatuses") or ())
+    ends = (time((state.get("terminated") or {}).get("finishedAt")) for state in states)
+    return max((end for end in ends if end is not None), default=_bound(status))
 
 
 def _held(spec: Document) -> Resources:

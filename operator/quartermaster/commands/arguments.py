@@ -1,6 +1,7 @@
 """The command line of `quartermaster`."""
 
 import argparse
+from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,6 +39,7 @@ def parser() -> Parser:
     again.add_argument("file", type=Path, help="the saved JSON; - for standard input")
     _add_plan(commands)
     _add_simulate(commands)
+    _add_ledger(commands)
     return whole
 
 
@@ -107,6 +109,27 @@ def _add_simulate(commands: "argparse._SubParsersAction[Parser]") -> None:
     simulate.add_argument(
         "-o", "--output", choices=["table", "json", "csv"], default="table", help="default: table"
     )
+
+
+def _add_ledger(commands: "argparse._SubParsersAction[Parser]") -> None:
+    ledger = commands.add_parser(
+        "ledger",
+        help="export the ledger",
+        description="Writes the ledger's entries to standard output: of whole days in UTC, cut at "
+        "midnight. The ledger is that of QM_LEDGER_URL.",
+    )
+    ledger.add_argument("action", choices=["export"])
+    ledger.add_argument("--format", choices=["focus", "csv"], default="focus", help="FOCUS 1.2")
+    ledger.add_argument("--since", metavar="DAY", type=day, required=True, help="2026-11-01")
+    ledger.add_argument("--until", metavar="DAY", type=day, required=True, help="not included")
+
+
+def day(text: str) -> date:
+    """A day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day, as 2026-11-01") from None
 
 
 def seconds(text: str) -> float:

@@ -91,6 +91,9 @@ class Node:
     """What it costs by all that is known beside its pool; None where that is unknown."""
     on_demand_usd_per_hour: Fraction | None = None
     """What lists say that such a machine costs on demand [USD/h]; None where they do not know."""
+    created: datetime | None = field(default=None, compare=False)
+    """When it joined the cluster. No two nodes differ by it: what they are does not change."""
+    uid: str = field(default="", compare=False)
 
     @property
     def gpu_count(self) -> Fraction | None:

@@ -14,6 +14,7 @@ from quartermaster.domain.decision import Assignment, Decision, Waiting
 from quartermaster.domain.measurement import DeviceCounters
 from quartermaster.domain.money.budget import Budget, Unfunded
 from quartermaster.domain.money.ledger import Entry, Held
+from quartermaster.domain.money.occupancy import Hold, Presence
 from quartermaster.domain.money.spending import Dimension, Line, Sums
 from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.progress import Report
@@ -308,4 +309,16 @@ class Ledger(Protocol):
 
     def sums(self) -> Sums:
         """Everything since the ledger began; kept in memory."""
+        ...
+
+
+class Occupancy(Protocol):
+    """Who is on which node, with what Kubernetes and the price lists say of it now."""
+
+    def nodes(self) -> Iterable[Presence]:
+        """The nodes that there are; of each the price that is in force, from now on."""
+        ...
+
+    def pods(self) -> Mapping[str, Hold]:
+        """The pods that are or were bound to a node, and are still shown, by uid."""
         ...

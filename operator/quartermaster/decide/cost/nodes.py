@@ -19,7 +19,7 @@ from itertools import pairwise
 
 from quartermaster.decide.cost.pieces import MICROSECOND, MICROSECONDS_PER_HOUR
 from quartermaster.decide.cost.rates import STEPS_PER_USD
-from quartermaster.domain.ledger import Entry, Kind, Owner
+from quartermaster.domain.money.ledger import Entry, Kind, Owner
 from quartermaster.domain.money.occupancy import Hold, Presence, Price
 
 PAYING = frozenset({Kind.JOB, Kind.SERVICE})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from quartermaster.domain.ledger import Machine, Owner
+from quartermaster.domain.money.ledger import Machine, Owner
 
 
 @dataclass(frozen=True, slots=True)

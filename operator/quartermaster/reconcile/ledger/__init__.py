@@ -1,0 +1,1 @@
+"""What keeps the ledger: the accounts of nodes, and dropping what is old."""
