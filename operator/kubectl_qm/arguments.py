@@ -7,6 +7,7 @@ import argparse
 import difflib
 import re
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import NoReturn, TypeAlias
 
 from typing_extensions import override
@@ -57,7 +58,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if parsed.all_namespaces and (parsed.namespace or getattr(parsed, "name", None)):
         other = "-n" if parsed.namespace else "a NAME"
         raise UsageError(f"-A and {other} exclude each other: a name lives in one namespace")
+    _check_ledger(parsed)
     return parsed
+
+
+def _check_ledger(parsed: argparse.Namespace) -> None:
+    """What of `cost` goes together."""
+    if getattr(parsed, "by", None) and parsed.name:
+        raise UsageError("--by and a NAME exclude each other: use --by job, or the name alone")
+    if parsed.output == "csv" and not getattr(parsed, "by", None):
+        raise UsageError("-o csv is for sums of the ledger: say by what, as --by job")
 
 
 def _check_names(parsed: argparse.Namespace) -> None:
@@ -204,10 +214,25 @@ def _add_cost(commands: Commands) -> None:
         [
             "cost                   the jobs of this namespace, the dearest first",
             "cost -A -o json        everything, for a program",
+            "cost -A --by queue --since 7d           what the ledger has of these days, by queue",
+            "cost --by job --since 2026-11-01 -o csv  jobs that are deleted too, for a spreadsheet",
         ],
     )
     cost.add_argument("name", metavar="NAME", nargs="?", help="one TrainingJob")
-    _add_output(cost)
+    cost.add_argument(
+        "--by",
+        choices=["namespace", "queue", "job", "gpu", "node", "part", "day"],
+        help="sums of the operator's ledger, by this",
+    )
+    cost.add_argument(
+        "--since",
+        metavar="WHEN",
+        type=_since,
+        default=timedelta(days=30),
+        help="with --by: days back, as 7d, or a day in UTC, as 2026-11-01 (default: 30d)",
+    )
+    cost.add_argument("--until", metavar="DAY", type=_day, help="with --by: not included")
+    _add_output(cost, "csv")
 
 
 def _add_pools(commands: Commands) -> None:
@@ -286,6 +311,19 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
+
+
+def _since(text: str) -> timedelta | date:
+    if re.fullmatch(r"[0-9]{1,4}d", text):
+        return timedelta(days=int(text[:-1]))
+    return _day(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day, as 2026-11-01") from None
 
 
 def _above_zero(text: str) -> int:

@@ -95,6 +95,14 @@ class Cluster(Protocol):
         """The Deployments of Quartermaster's operator."""
         ...
 
+    def read_ledger(self, query: Mapping[str, str]) -> Json:
+        """Sums of the operator's ledger, as its `/ledger` gives them.
+
+        Raises:
+            NotFoundError: No ledger is kept.
+        """
+        ...
+
     def stream_log(self, request: LogRequest) -> Iterator[str]:
         """Lines of the trainer container's log, without line ends, as they arrive.
 

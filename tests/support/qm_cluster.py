@@ -1,6 +1,6 @@
 """A cluster in memory that fits `kubectl_qm.cluster.Cluster`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,9 @@ class MemoryCluster:
     refusal: CommandError | None = None
     denied: frozenset[str] = frozenset()
     """Methods that the user may not use."""
+    ledger: Json | None = None
+    """What the operator's ledger answers; None: it keeps none."""
+    ledger_queries: list[dict[str, str]] = field(default_factory=list)
     asked: list[LogRequest] = field(default_factory=list)
     on_get: Callable[[], Any] = lambda: None
     """Called before each reading of a job: lets a test move time on."""
@@ -90,6 +93,13 @@ class MemoryCluster:
     def list_overlays(self) -> list[Json]:
         self._refuse("list_overlays")
         return list(self.overlays)
+
+    def read_ledger(self, query: Mapping[str, str]) -> Json:
+        self._refuse("read_ledger")
+        self.ledger_queries.append(dict(query))
+        if self.ledger is None:
+            raise NotFoundError("the operator keeps no ledger")
+        return self.ledger
 
     def list_operators(self) -> list[Json]:
         self._refuse("list_operators")

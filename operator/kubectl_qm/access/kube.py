@@ -1,9 +1,10 @@
 """A real cluster: which paths hold what."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from kubectl_qm.access.api_server import READ_TIMEOUT_S, ApiServer
+from kubectl_qm.access.refusals import NOT_INSTALLED
 from kubectl_qm.cluster import TRAINER_CONTAINER, Json, LogRequest
 from kubectl_qm.errors import DeniedError, NotFoundError, NotInstalledError
 from quartermaster.api.meta import API_VERSION, JOB_UID_LABEL
@@ -15,6 +16,7 @@ BUDGETS = "budgets"
 NODE_OVERLAYS = "/apis/karpenter.sh/v1alpha1/nodeoverlays"
 """Said again, since the models take 0.1 s to import; a test holds them to `quartermaster.api`."""
 
+NO_LEDGER = "the operator keeps no ledger: install the chart with ledger.enabled=true"
 FOLLOW_TIMEOUT_S = 86_400
 """Between two lines of a followed log: silence is no fault."""
 
@@ -92,6 +94,19 @@ class KubernetesCluster:
         """Deployments with the chart's label."""
         selector = {"labelSelector": "app.kubernetes.io/name=quartermaster"}
         return self._server.items("/apis/apps/v1/deployments", selector)
+
+    def read_ledger(self, query: Mapping[str, str]) -> Json:
+        """Sums of the operator's ledger, through the API server's proxy to its metrics port."""
+        operators = self.list_operators()
+        if not operators:
+            raise NotInstalledError(NOT_INSTALLED)
+        metadata = operators[0]["metadata"]
+        service = f"{_segment(metadata['name'])}:metrics"
+        path = f"/api/v1{_within(metadata['namespace'])}/services/{service}/proxy/ledger"
+        try:
+            return self._server.get(path, query)
+        except NotInstalledError as error:
+            raise NotFoundError(NO_LEDGER) from error
 
     def stream_log(self, request: LogRequest) -> Iterator[str]:
         """Lines of the trainer container's log as they arrive."""

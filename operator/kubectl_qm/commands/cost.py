@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from kubectl_qm import money, views
+from kubectl_qm.commands import showback
 from kubectl_qm.commands.context import Context
 from kubectl_qm.commands.lookup import find_job
 from kubectl_qm.commands.status import where
@@ -15,6 +16,8 @@ from kubectl_qm.views import Job
 
 def run(context: Context, arguments: argparse.Namespace) -> Exit:
     """Shows costs, the dearest first, and their sum."""
+    if arguments.by:
+        return showback.run(context, arguments)
     jobs = _jobs(context, arguments.name)
     if context.is_machine:
         context.give({"jobs": [_entry(job) for job in jobs], "sums": money.sums(jobs)})

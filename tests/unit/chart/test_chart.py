@@ -282,3 +282,37 @@ def test_the_chart_and_the_project_have_one_version() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     assert f'version = "{chart["version"]}"' in project
     assert chart["appVersion"] == chart["version"]
+
+
+def environment_of(values: str) -> dict[str, Json]:
+    return {each["name"]: each for each in container_of(values)["env"]}
+
+
+def test_a_ledger_lies_on_a_volume_of_its_own_and_survives_with_a_claim() -> None:
+    for values, want in (
+        ("default.yaml", {"emptyDir": {"sizeLimit": "2Gi"}}),
+        (
+            "ledger-on-a-claim.yaml",
+            {"persistentVolumeClaim": {"claimName": "quartermaster-ledger"}},
+        ),
+    ):
+        url = environment_of(values)["QM_LEDGER_URL"]["value"]
+        mounts = {each["name"]: each["mountPath"] for each in container_of(values)["volumeMounts"]}
+        assert url == f"sqlite:///{mounts['ledger']}/ledger.db"
+        volumes = [v for v in pod_of(values)["spec"]["volumes"] if v["name"] == "ledger"]
+        assert volumes == [{"name": "ledger", **want}]
+
+
+def test_a_password_comes_from_a_secret_and_the_way_to_it_is_open() -> None:
+    values = "ledger-in-postgresql.yaml"
+    assert environment_of(values)["QM_LEDGER_URL"] == {
+        "name": "QM_LEDGER_URL",
+        "valueFrom": {"secretKeyRef": {"name": "ledger", "key": "url"}},
+    }
+    assert "ledger" not in {volume["name"] for volume in pod_of(values)["spec"]["volumes"]}
+    policy = the(of_kind(rendered(values), "NetworkPolicy"))
+    assert 6432 in {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+
+
+def test_without_a_ledger_there_is_no_trace_of_one() -> None:
+    assert "ledger" not in str(the(of_kind(rendered("no-ledger.yaml"), "Deployment"))).lower()

@@ -1,0 +1,116 @@
+"""`kubectl qm cost --by`: what the ledger's sums say to whoever has to pay."""
+
+import argparse
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+
+from kubectl_qm.cluster import Json
+from kubectl_qm.commands.context import Context
+from kubectl_qm.commands.status import where
+from kubectl_qm.errors import Exit
+from kubectl_qm.render.showback import showback_page
+from quartermaster.decide.cost import showback
+from quartermaster.decide.cost.focus import decimal
+from quartermaster.decide.cost.showback import Row
+from quartermaster.domain.money.spending import Amounts, Dimension, Line
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Whole days in UTC."""
+
+    since: date
+    until: date
+    """Not included."""
+
+
+def run(context: Context, arguments: argparse.Namespace) -> Exit:
+    """Shows costs by what was asked for, the dearest first, and their sum."""
+    period = _period(arguments, context.now())
+    asked = Dimension(arguments.by)
+    shown = (Dimension.NAMESPACE, asked) if asked is Dimension.JOB else (asked,)
+    query = (*shown, Dimension.NAMESPACE, *showback.NEEDED)
+    answer = context.cluster.read_ledger(
+        {
+            "since": period.since.isoformat(),
+            "until": period.until.isoformat(),
+            "by": ",".join(query),
+        }
+    )
+    found = showback.rows(_lines(answer, len(shown), context.namespace, asked))
+    if context.is_machine:
+        context.give(_document(found, period, shown))
+    elif arguments.output == "csv":
+        _write(context, found, shown)
+    elif not found:
+        context.note(f"Nothing was charged in {where(context)} in these days.")
+    else:
+        look = context.look()
+        context.show(showback_page(found, by=shown, look=look), look)
+    return Exit.OK
+
+
+def _period(arguments: argparse.Namespace, now: datetime) -> Period:
+    tomorrow = now.date() + timedelta(days=1)
+    since = arguments.since
+    if isinstance(since, timedelta):
+        since = (now - since).date()
+    return Period(since, arguments.until or tomorrow)
+
+
+def _lines(answer: Json, shown: int, namespace: str | None, asked: Dimension) -> Iterable[Line]:
+    """The answer's lines, of one namespace or of all; without it where it is not shown."""
+    for line in answer.get("lines") or ():
+        key = tuple(line["key"])
+        if namespace is not None and key[shown] != namespace:
+            continue
+        if asked is Dimension.JOB and key[shown + 1] not in _WORK:
+            continue
+        yield Line((*key[:shown], *key[shown + 1 :]), _amounts(line))
+
+
+_WORK = frozenset({"Job", "Service"})
+
+
+def _amounts(line: Mapping[str, object]) -> Amounts:
+    return Amounts(
+        Fraction(str(line["usd"])),
+        Fraction(str(line["onDemandUsd"])),
+        int(str(line["heldMs"])),
+        int(str(line["gpuMs"])),
+        int(str(line["unpricedMs"])),
+    )
+
+
+def _document(found: Iterable[Row], period: Period, shown: Iterable[Dimension]) -> object:
+    rows = list(found)
+    return {
+        "since": period.since.isoformat(),
+        "until": period.until.isoformat(),
+        "rows": [_entry(row, shown) for row in rows],
+        "sum": _entry(showback.total(rows), ()),
+    }
+
+
+def _entry(row: Row, shown: Iterable[Dimension]) -> dict[str, object]:
+    return {
+        **dict(zip((each.value for each in shown), row.key, strict=True)),
+        "usd": decimal(row.usd),
+        "usefulUsd": decimal(row.useful_usd),
+        "wasteRatio": None if row.waste is None else decimal(row.waste, 4),
+        "savedUsd": decimal(row.saved_usd),
+        "idleUsd": decimal(row.idle_usd),
+        "gpuHours": decimal(row.gpu_hours, 4),
+        "unpricedHours": decimal(row.unpriced_hours, 4),
+    }
+
+
+def _write(context: Context, found: Iterable[Row], shown: Iterable[Dimension]) -> None:
+    entries = [_entry(row, shown) for row in found]
+    header = list(_entry(Row(tuple("" for _ in shown)), shown))
+    writer = csv.DictWriter(context.console.file, header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(entries)
