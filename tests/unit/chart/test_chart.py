@@ -75,7 +75,7 @@ def test_the_pod_fits_the_restricted_security_standard(values: str) -> None:
     assert own["capabilities"] == {"drop": ["ALL"]}
     assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
     kinds = {kind for volume in pod["volumes"] for kind in volume.keys() - {"name"}}
-    assert kinds <= {"emptyDir", "configMap"}
+    assert kinds <= {"emptyDir", "configMap", "persistentVolumeClaim"}
 
 
 @EVERY
