@@ -19,7 +19,7 @@ from random import Random
 from quartermaster.adapters.clock import SystemClock
 from quartermaster.adapters.ledger.store import SqlLedger
 from quartermaster.adapters.ledger.tables import microseconds
-from quartermaster.decide.cost.pieces import cost
+from quartermaster.decide.cost.ledger.pieces import cost
 from quartermaster.domain.money.ledger import Entry, Kind, Machine, Owner, Part
 from quartermaster.domain.money.spending import Dimension
 

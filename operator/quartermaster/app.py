@@ -50,7 +50,8 @@ from quartermaster.reconcile.ledger import upkeep
 from quartermaster.reconcile.ledger.nodes import NodeAccounts
 from quartermaster.reconcile.progress import read_report
 from quartermaster.reconcile.queue import WorkQueue
-from quartermaster.reconcile.training_job import TrainingJobReconciler, World
+from quartermaster.reconcile.training_job import TrainingJobReconciler
+from quartermaster.reconcile.world import World
 from quartermaster.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -108,6 +109,7 @@ class Operator:
             telemetry=self._telemetry,
             clock=self._clock,
             settings=settings,
+            ledger=self._ledger,
             decisions=self._cycle.decisions,
             counters=self._counters,
             funding=Verdicts(self._view, self._clock),

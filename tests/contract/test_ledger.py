@@ -20,7 +20,7 @@ from alembic.migration import MigrationContext
 from quartermaster.adapters.ledger import engine as engines
 from quartermaster.adapters.ledger.store import SqlLedger
 from quartermaster.adapters.ledger.tables import METADATA, RESTS
-from quartermaster.decide.cost.pieces import cost, within
+from quartermaster.decide.cost.ledger.pieces import cost, within
 from quartermaster.domain.money.ledger import Entry, Kind, Owner, Part
 from quartermaster.domain.money.spending import PART, PLACE, Dimension
 from quartermaster.errors import LedgerError
@@ -85,6 +85,16 @@ async def test_what_is_recorded_is_given_back_as_it_was(ledger: SqlLedger) -> No
     await ledger.record(some)
     found = await listed(ledger, NOON, NOON + HOUR)
     assert sorted(found, key=lambda each: each.id) == some
+
+
+async def test_a_pod_that_is_worked_out_again_with_other_cuts_counts_once(
+    ledger: SqlLedger,
+) -> None:
+    await ledger.record([entry("pod/0", hours=1), entry("pod/1", hours=1)])
+    before = await total(ledger)
+    again = [entry(f"pod/{number}", hours=0.5) for number in range(4)]
+    await ledger.record([*again, entry("other/0", hours=1)])
+    assert await total(ledger) == before * Fraction(3, 2)
 
 
 async def test_what_is_recorded_twice_counts_once(ledger: SqlLedger) -> None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from hypothesis import given, settings
 
-from quartermaster.decide.cost import focus, pieces
+from quartermaster.decide.cost.ledger import focus, pieces
 from quartermaster.domain.money.ledger import Entry
 from tests.support.ledger import entries, entry
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartermaster.adapters.ledger import tables
-from quartermaster.decide.cost import pieces
+from quartermaster.decide.cost.ledger import pieces
 from quartermaster.domain.money.ledger import Entry
 from quartermaster.domain.money.spending import Amounts
 from tests.support.ledger import NOON, entries

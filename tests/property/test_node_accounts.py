@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quartermaster.decide.cost import nodes, pieces
+from quartermaster.decide.cost.ledger import nodes, pieces
 from quartermaster.domain.money.ledger import Entry, Kind, Machine, Owner
 from quartermaster.domain.money.occupancy import Hold, Presence, Price
 from tests.support.ledger import NOON

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from quartermaster.adapters.ledger.tables import COLUMNS, FINE, amounts, day_text
 from quartermaster.adapters.ledger.tables import daily_sums as summed
-from quartermaster.decide.cost.pieces import within
+from quartermaster.decide.cost.ledger.pieces import within
 from quartermaster.domain.money.ledger import Entry, Kind, Machine, Owner, Part
 from quartermaster.domain.money.occupancy import Hold, Presence
 from quartermaster.domain.money.spending import PART, PLACE, Amounts, Dimension, Line, Sums
@@ -88,8 +88,10 @@ class MemoryLedger:
         self, entries: Sequence[Entry], cursors: Mapping[str, datetime] | None = None
     ) -> None:
         self._reach()
+        known = set(self.kept)
         for each in entries:
-            self.kept.setdefault(each.id, each)
+            if each.first not in known:
+                self.kept.setdefault(each.id, each)
         self.cursors |= cursors or {}
 
     async def cursor(self, name: str) -> datetime | None:

@@ -13,8 +13,10 @@ from quartermaster.reconcile.budgets.keeper import BudgetKeeper
 from quartermaster.reconcile.budgets.spending import JobSpending
 from quartermaster.reconcile.budgets.verdicts import Verdicts
 from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
-from quartermaster.reconcile.training_job import TrainingJobReconciler, World
+from quartermaster.reconcile.training_job import TrainingJobReconciler
+from quartermaster.reconcile.world import World
 from quartermaster.settings import Settings
+from tests.support.ledger import MemoryLedger
 from tests.support.memory import (
     CrashError,
     MemoryCluster,
@@ -37,6 +39,7 @@ class Operation:
     telemetry: MemoryTelemetry = field(default_factory=MemoryTelemetry)
     reports: MemoryReports = field(default_factory=MemoryReports)
     counters: MemoryCounters = field(default_factory=MemoryCounters)
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
     failures: int = 0
     hardware: Hardware = KNOWN
 
@@ -60,6 +63,7 @@ class Operation:
             telemetry=self.telemetry,
             clock=self.cluster.clock,
             settings=self.settings,
+            ledger=self.ledger,
             decisions=self.cycle.decisions,
             counters=self.counters,
             funding=Verdicts(self.cluster, self.cluster.clock),

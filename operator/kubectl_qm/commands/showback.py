@@ -12,9 +12,9 @@ from kubectl_qm.commands.context import Context
 from kubectl_qm.commands.status import where
 from kubectl_qm.errors import Exit
 from kubectl_qm.render.showback import showback_page
-from quartermaster.decide.cost import showback
-from quartermaster.decide.cost.focus import decimal
-from quartermaster.decide.cost.showback import Row
+from quartermaster.decide.cost.ledger import showback
+from quartermaster.decide.cost.ledger.focus import decimal
+from quartermaster.decide.cost.ledger.showback import Row
 from quartermaster.domain.money.spending import Amounts, Dimension, Line
 
 

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from kubectl_qm.render.look import CARE, DIM, NOTHING, STRONG, Look
 from kubectl_qm.render.table import Column, table
-from quartermaster.decide.cost import showback
-from quartermaster.decide.cost.showback import Row
+from quartermaster.decide.cost.ledger import showback
+from quartermaster.decide.cost.ledger.showback import Row
 from quartermaster.domain.money.spending import Dimension
 from quartermaster.units import usd
 

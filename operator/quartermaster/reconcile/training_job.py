@@ -1,9 +1,8 @@
 """One pass over one TrainingJob: observe, account, build, apply, report."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from quartermaster.api.record import JobRecord
@@ -16,7 +15,7 @@ from quartermaster.api.training_job_status import (
 from quartermaster.decide import workers as facts
 from quartermaster.decide.cost.together import Gang, follow
 from quartermaster.domain.cluster import Node, Snapshot
-from quartermaster.domain.decision import Decision, Refusal
+from quartermaster.domain.decision import Refusal
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.errors import ConflictError
 from quartermaster.manifests import devices, volume
@@ -31,19 +30,10 @@ from quartermaster.reconcile.leaving import readmission
 from quartermaster.reconcile.leaving.reclaim import departure
 from quartermaster.reconcile.money import accounts, repricing
 from quartermaster.reconcile.money.accounts import Books, Charging
-from quartermaster.reconcile.ports import (
-    Clock,
-    Counters,
-    Funding,
-    Recorder,
-    Reports,
-    Telemetry,
-    View,
-    Writer,
-)
+from quartermaster.reconcile.money.recording import recorded
 from quartermaster.reconcile.profile import measured
 from quartermaster.reconcile.progress import last_words
-from quartermaster.settings import Settings
+from quartermaster.reconcile.world import World
 
 TOLD = frozenset(
     {"Placed", "Running", "Suspended", "Stalled", "Preempted", "Resizing", "Complete", "Failed"}
@@ -54,23 +44,6 @@ SLOW_START = timedelta(seconds=5)
 REFRESH_SECONDS = 10.0
 REFRESHES_PER_SECOND = 5.0
 """Cost and progress of all running jobs together are written at most this often."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a pass works with."""
-
-    view: View
-    writer: Writer
-    recorder: Recorder
-    reports: Reports
-    telemetry: Telemetry
-    clock: Clock
-    settings: Settings
-    decisions: Mapping[str, Decision]
-    """The placement cycle's last answers by job uid."""
-    counters: Counters
-    funding: Funding
 
 
 class TrainingJobReconciler:
@@ -172,6 +145,8 @@ class TrainingJobReconciler:
             suspended=job.deleting or (job.spec is not None and job.spec.suspend),
         )
         books = accounts.close(job.status.cost, job.status.goodput, workers, by)
+        if self._world.ledger is not None:
+            await self._world.ledger.record(books.entries)
         cost = books.cost.model_copy(update={"forecast": books.cost.total})
         changes = {"cost": cost, "goodput": books.goodput}
         await self._write(job, job.status.model_copy(update=changes), now)
@@ -196,7 +171,7 @@ class TrainingJobReconciler:
         found = await self._observe(job, spec, workers, conflict, now)
         for worker, prices in repricing.changes(workers, found.cluster, per_worker(spec), now):
             await self._world.writer.reprice(worker, prices)
-        books = self._account(found)
+        books = await self._account(found)
         status = report.status(found, books)
         await self._write(job, status, now)
         for worker in books.to_release:
@@ -322,7 +297,7 @@ class TrainingJobReconciler:
     def _node(self, worker: Worker) -> Node | None:
         return None if worker.node is None else self._world.view.node(worker.node)
 
-    def _account(self, found: report.Facts) -> Books:
+    async def _account(self, found: report.Facts) -> Books:
         moved = found.job.stopped is not None or found.job.resize is not None
         preempted = moved and not found.spec.suspend
         by = Charging(
@@ -332,7 +307,9 @@ class TrainingJobReconciler:
             source=report.price_source(found.cluster),
             suspended=found.spec.suspend or preempted or found.job.unfunded is not None,
         )
-        books = accounts.close(found.job.status.cost, found.job.status.goodput, found.workers, by)
+        before = found.job.status
+        close = partial(accounts.close, before.cost, before.goodput, found.workers)
+        books = await recorded(self._world.ledger, close, by)
         if preempted:
             return accounts.with_interruptions(books, found.job.status.cost, found.workers)
         return books

@@ -226,7 +226,7 @@ def test_the_network_is_opened_for_the_port_of_the_list_alone(url: str, want: in
 
 def test_without_a_price_list_there_is_nothing_of_it() -> None:
     assert not [name for name in environment("default.yaml") if "PRICE" in name]
-    assert [it["name"] for it in pod_of("default.yaml")["spec"]["volumes"]] == ["tmp"]
+    assert [it["name"] for it in pod_of("default.yaml")["spec"]["volumes"]] == ["tmp", "ledger"]
 
 
 NONSENSE = (

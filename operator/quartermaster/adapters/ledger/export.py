@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import date
 
 from quartermaster.adapters.ledger.store import SqlLedger
-from quartermaster.decide.cost import focus
-from quartermaster.decide.cost.focus import decimal
-from quartermaster.decide.cost.pieces import midnight
+from quartermaster.decide.cost.ledger import focus
+from quartermaster.decide.cost.ledger.focus import decimal
+from quartermaster.decide.cost.ledger.pieces import midnight
 from quartermaster.domain.money.ledger import Entry
 from quartermaster.domain.money.spending import Line
 

@@ -109,15 +109,15 @@ def page(connection: sa.Connection, after: tuple[int, str], until: datetime) -> 
 
 
 def _unknown(connection: sa.Connection, entries: Sequence[Entry]) -> list[Entry]:
-    """Entries whose id is not there, each once; those of a time that was dropped are known."""
+    """Entries whose fact is not there, each once; those of a time that was dropped are known."""
     dropped = cursor(connection, DROPPED) or datetime.min.replace(tzinfo=UTC)
     named = {entry.id: entry for entry in reversed(entries) if entry.ended >= dropped}
-    ids = list(named)
-    for start in range(0, len(ids), CHUNK):
-        known = sa.select(ENTRIES.c.id).where(ENTRIES.c.id.in_(ids[start : start + CHUNK]))
-        for id_ in connection.execute(known).scalars():
-            del named[id_]
-    return list(reversed(named.values()))
+    firsts = sorted({entry.first for entry in named.values()})
+    known: set[str] = set()
+    for start in range(0, len(firsts), CHUNK):
+        asked = sa.select(ENTRIES.c.id).where(ENTRIES.c.id.in_(firsts[start : start + CHUNK]))
+        known.update(connection.execute(asked).scalars())
+    return [entry for entry in reversed(named.values()) if entry.first not in known]
 
 
 def _add(

@@ -15,7 +15,7 @@ from quartermaster.adapters.clock import Clock
 from quartermaster.adapters.ledger import engine as engines
 from quartermaster.adapters.ledger import queries
 from quartermaster.adapters.ledger.tables import microseconds
-from quartermaster.decide.cost.pieces import within
+from quartermaster.decide.cost.ledger.pieces import within
 from quartermaster.domain.money.ledger import Entry
 from quartermaster.domain.money.spending import Dimension, Line, Sums
 from quartermaster.errors import LedgerError

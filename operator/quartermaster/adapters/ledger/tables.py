@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from quartermaster.decide.cost.pieces import MICROSECOND, by_day, cost, on_demand_cost
+from quartermaster.decide.cost.ledger.pieces import MICROSECOND, by_day, cost, on_demand_cost
 from quartermaster.domain.money.ledger import Entry, Kind, Machine, Owner, Part
 from quartermaster.domain.money.spending import Amounts, Dimension
 

@@ -84,7 +84,9 @@ class Entry:
     """
 
     id: str
-    """The same however often the same fact is worked out: what is recorded twice counts once."""
+    """The same however often the same fact is worked out: what is recorded twice counts once.
+
+    `POD/0`, `POD/1`, ... are one fact, worked out together: see `first`."""
     owner: Owner
     machine: Machine
     part: Part | None
@@ -102,3 +104,13 @@ class Entry:
     """What the same would cost on demand [USD/h]; None where it is unknown."""
     price_source: str = ""
     """Where the price comes from, with its date."""
+
+    @property
+    def first(self) -> str:
+        """The id of the fact's first entry: where that is recorded, all of the fact is.
+
+        A pod that is worked out again may be cut elsewhere, when more is known of its run; the cuts
+        of two times must not mix.
+        """
+        fact, slash, number = self.id.rpartition("/")
+        return f"{fact}/0" if slash and number.isascii() and number.isdigit() else self.id

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
-from quartermaster.decide.cost import nodes
+from quartermaster.decide.cost.ledger import nodes
 from quartermaster.domain.money.ledger import Entry
 from quartermaster.domain.money.occupancy import Hold, Presence
 from quartermaster.reconcile.ports import Clock, Ledger, Occupancy

@@ -35,6 +35,8 @@ class Charging:
     """Where prices come from."""
     suspended: bool = False
     """Whether its workers were told to go: their ends are no restarts."""
+    closing: bool = True
+    """Whether pods that are over are charged now; else they are only billed, and stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def close(
     over = [worker for worker in workers if worker.settled and worker.accounted]
     charged = [worker for worker in over if worker.uid in cost.closing]
     uncharged = [worker for worker in over if worker.uid not in cost.closing]
-    fresh = uncharged[: MAX_CLOSING - len(charged)]
+    fresh = uncharged[: MAX_CLOSING - len(charged)] if by.closing else []
     later = uncharged[len(fresh) :]
     recorded: list[Entry] = []
     for worker in fresh:

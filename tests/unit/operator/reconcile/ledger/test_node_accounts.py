@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from quartermaster.decide.cost import pieces
-from quartermaster.decide.cost.nodes import UNSEEN
+from quartermaster.decide.cost.ledger import pieces
+from quartermaster.decide.cost.ledger.nodes import UNSEEN
 from quartermaster.domain.money.ledger import Kind, Machine, Owner
 from quartermaster.domain.money.occupancy import Hold, Presence, Price
 from quartermaster.errors import LedgerError

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from fractions import Fraction
 
-from quartermaster.decide.cost.pieces import (
+from quartermaster.decide.cost.ledger.pieces import (
     DAY,
     MICROSECOND,
     by_day,

@@ -17,7 +17,7 @@ from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
 
-from quartermaster.decide.cost.pieces import MICROSECOND, MICROSECONDS_PER_HOUR
+from quartermaster.decide.cost.ledger.pieces import MICROSECOND, MICROSECONDS_PER_HOUR
 from quartermaster.decide.cost.rates import STEPS_PER_USD
 from quartermaster.domain.money.ledger import Entry, Kind, Owner
 from quartermaster.domain.money.occupancy import Hold, Presence, Price

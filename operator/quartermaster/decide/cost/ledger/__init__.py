@@ -1,0 +1,1 @@
+"""What the ledger is made of, pure: accounts of nodes, pieces of time, sums and exports."""
