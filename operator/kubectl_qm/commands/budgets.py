@@ -4,7 +4,7 @@ import argparse
 
 from kubectl_qm.commands.context import Context
 from kubectl_qm.errors import Exit
-from kubectl_qm.render.budgets import budgets_page
+from kubectl_qm.render.money.budgets import budgets_page
 from kubectl_qm.spending.budgets import budget, fullest_first
 
 

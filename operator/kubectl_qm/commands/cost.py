@@ -10,7 +10,7 @@ from kubectl_qm.commands.context import Context
 from kubectl_qm.commands.lookup import find_job
 from kubectl_qm.commands.status import where
 from kubectl_qm.errors import Exit
-from kubectl_qm.render.costs import costs_page
+from kubectl_qm.render.money.costs import costs_page
 from kubectl_qm.views import Job
 
 

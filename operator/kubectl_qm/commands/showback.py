@@ -11,7 +11,7 @@ from kubectl_qm.cluster import Json
 from kubectl_qm.commands.context import Context
 from kubectl_qm.commands.status import where
 from kubectl_qm.errors import Exit
-from kubectl_qm.render.showback import showback_page
+from kubectl_qm.render.money.showback import showback_page
 from quartermaster.decide.cost.ledger import showback
 from quartermaster.decide.cost.ledger.focus import decimal
 from quartermaster.decide.cost.ledger.showback import Row
