@@ -17,8 +17,8 @@ pytestmark = pytest.mark.e2e
 BUDGET = "budgets.quartermaster.dev"
 POOL = "a-dear"
 """Before all others: a node belongs to the first pool by name that holds it."""
-USD_PER_SECOND = 0.05
-"""Of one GPU: a five-dollar job runs for a hundred seconds."""
+USD_PER_SECOND = 0.1
+"""Of one GPU: a five-dollar job runs for fifty seconds."""
 STOP_S = 60.0
 """Until a job has saved and its pods are gone, on two shared processors [s]."""
 ACT_S = 5.0
@@ -100,7 +100,7 @@ def counted(status: Json) -> Fraction:
 def test_a_five_dollar_job_stops_at_five_dollars_and_goes_on_at_its_step_when_raised(
     dear: Stage,
 ) -> None:
-    job = digits_job("thrifty", epochs=150, budget={"limit": "5.00"})
+    job = digits_job("thrifty", epochs=240, budget={"limit": "5.00"})
     job["spec"]["trainer"]["workers"] = 1
     dear.apply(job)
     dear.wait_for("thrifty", "Suspended", 240)
@@ -127,19 +127,19 @@ def test_a_five_dollar_job_stops_at_five_dollars_and_goes_on_at_its_step_when_ra
 def test_a_budget_blocks_new_jobs_within_seconds_and_lets_the_running_one_go_on(
     dear: Stage,
 ) -> None:
-    budget(dear, "0.50")
+    budget(dear, "1.00")
     dear.apply(gpu_job("spender", 90))
     dear.wait_for("spender", "Running", 60)
     status = acts(dear, "BlockNew", 60)
     fired = {one["percent"]: datetime.fromisoformat(one["time"]) for one in status["fired"]}
-    crossed_after_s = 0.50 / USD_PER_SECOND
+    crossed_after_s = 1.00 / USD_PER_SECOND
     took = (fired[100] - bound_at(dear.living("spender", 0))).total_seconds() - crossed_after_s
     # Both times are told in whole seconds.
     assert took <= ACT_S + 1
     dear.apply(gpu_job("next", 2))
     message = waits(dear, "next", "BudgetSpent")
     assert message == (
-        "Budget team has spent 100 % of 0.50 USD in all: "
+        "Budget team has spent 100 % of 1.00 USD in all: "
         "no new job is placed until its amount is raised"
     )
     assert dear.status("spender")["state"] == "Running"
@@ -158,7 +158,7 @@ def test_a_budget_blocks_new_jobs_within_seconds_and_lets_the_running_one_go_on(
 def test_a_budget_stops_a_job_though_the_operator_is_killed_and_counts_it_once(
     dear: Stage,
 ) -> None:
-    budget(dear, "0.50", {"percent": 100, "action": "Suspend"})
+    budget(dear, "1.00", {"percent": 100, "action": "Suspend"})
     dear.apply(gpu_job("spender", 20))
     dear.wait_for("spender", "Running", 60)
     dear.wait("spender", lambda s: bool(condition(s, "Funded")), 60, "without money")

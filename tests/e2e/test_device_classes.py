@@ -29,13 +29,13 @@ def pool() -> Json:
         "spec": {
             "nodeSelector": {"type": FAKE_TYPE},
             "tolerations": [{"key": FAKE_TAINT["key"]}],
-            "prices": [{"accelerator": "NVIDIA-H100-80GB-HBM3", "usdPerNodeHour": "8"}],
+            "prices": [{"accelerator": "NVIDIA-H100-80GB-HBM3", "usdPerNodeHour": "10"}],
         },
     }
 
 
 def driver() -> list[Json]:
-    """A node, its devices, two of which are parts, and a class of the whole ones."""
+    """A node, its devices, two of which are parts of a fifth GPU, and a class of the whole ones."""
     has = {"cpu": "32", "memory": "128Gi", "pods": "110"}
     labels = {"type": FAKE_TYPE, "kubernetes.io/hostname": NODE}
     node = {
@@ -51,7 +51,14 @@ def driver() -> list[Json]:
         for n in range(DEVICES)
     ]
     devices += [
-        {"name": f"mig-{n}", "attributes": {"type": {"string": "mig"}, "productName": product}}
+        {
+            "name": f"mig-{n}",
+            "attributes": {
+                "type": {"string": "mig"},
+                "productName": product,
+                "parentUUID": {"string": "GPU-5"},
+            },
+        }
         for n in range(2)
     ]
     offered = {
@@ -112,7 +119,7 @@ def test_jobs_get_devices_of_their_class_and_wait_where_too_few_are_free(devices
     status = devices.wait_for("first", "Running", 60)
     assert status["placement"]["nodes"] == [NODE, NODE]
     assert status["placement"]["accelerator"] == "NVIDIA-H100-80GB-HBM3"
-    assert status["cost"]["ratePerHour"] == "4.0000"  # two of four devices of a node at 8
+    assert status["cost"]["ratePerHour"] == "4.0000"  # two of a node's five GPUs at 10
     assert len(allocated(devices)) == 2
 
     devices.apply(job("second", 1, 3))

@@ -87,7 +87,8 @@ def test_a_lower_job_makes_room_and_goes_on_afterwards(
     assert f"for {stage.namespace}/high, which has priority 10 over 0" in told["message"]
     stage.wait_for("high", "Complete", 60)
     status = stage.wait_for("low", "Complete", 120)
-    assert status["goodput"] == {"restarts": 0, "interruptions": 1}
+    assert status["goodput"]["restarts"] == 0
+    assert status["goodput"]["interruptions"] == 1
     stage.agrees_with_witness("low")
     stage.agrees_with_witness("high")
 

@@ -49,12 +49,8 @@ def test_a_training_leaves_a_reclaimed_node_and_learns_on_from_its_checkpoint(
     assert status["checkpoint"]["step"] >= 20, "nothing was saved when it was told to go"
     status = spot.wait_for("moved", "Complete", 240)
     assert float(status["progress"]["metrics"]["accuracy"]) > 0.9
-    assert status["goodput"] | {"usefulSeconds": 0, "lostSeconds": 0} == {
-        "restarts": 0,
-        "interruptions": 1,
-        "usefulSeconds": 0,
-        "lostSeconds": 0,
-    }
+    assert status["goodput"]["restarts"] == 0
+    assert status["goodput"]["interruptions"] == 1
     parts = {name: float(text) for name, text in status["cost"]["parts"].items()}
     assert abs(sum(parts.values()) - float(status["cost"]["total"])) < 0.001
     assert parts["Useful"] > 0
