@@ -1,6 +1,6 @@
 """A job's status from what is: pure, so that the same facts give the same words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -23,7 +23,6 @@ from quartermaster.api.training_job_status import (
 )
 from quartermaster.catalog import instances, labels
 from quartermaster.decide import workers as facts
-from quartermaster.decide.cost.prices import price_of
 from quartermaster.decide.profile.network import Crossing, crossing
 from quartermaster.domain.cluster import Capacity, Node, Snapshot
 from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
@@ -394,7 +393,7 @@ def _forecast(it: Facts, books: Books, *, over: bool) -> str | None:
     return usd(Fraction(total) + Fraction(rate) * Fraction(round(left)) / 3600)
 
 
-def price_source(cluster: Snapshot) -> str:
-    """Where the prices of these nodes come from."""
-    prices = [price_of(node, cluster.pool_of(node)) for node in cluster.nodes]
-    return ", ".join(sorted({price.source for price in prices if price is not None}))[:256]
+def price_source(workers: Iterable[Worker]) -> str:
+    """Where the prices come from that pods were placed at."""
+    sources = {worker.held.price_source for worker in workers if worker.held is not None}
+    return ", ".join(sorted(sources - {""}))[:256]

@@ -304,7 +304,7 @@ class TrainingJobReconciler:
             now=found.now,
             owner=accounts.owner(found.job),
             stretches=found.stretches,
-            source=report.price_source(found.cluster),
+            source=report.price_source(found.workers),
             suspended=found.spec.suspend or preempted or found.job.unfunded is not None,
         )
         before = found.job.status
