@@ -112,7 +112,8 @@ def test_each_kind_of_job_lands_on_its_kind_of_node(parts: Stage) -> None:
             {"nvidia.com/gpu"},
             {"1/2"},
         ),
-        "whole": ({"gpus": 1}, "kwok-0000", {"nvidia.com/gpu"}, {"unknown"}),
+        # An eighth of a p5.48xlarge, 55.04 USD/h by the shipped list.
+        "whole": ({"gpus": 1}, "kwok-0000", {"nvidia.com/gpu"}, {"172/25"}),
         "no-gpus": ({"gpus": 0}, "parts-none", set(), {"unknown"}),
     }
     parts.apply(*(job(name, **asked) for name, (asked, *_) in expected.items()))
