@@ -64,7 +64,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _check_ledger(parsed: argparse.Namespace) -> None:
     """What of `cost` goes together."""
-    if getattr(parsed, "by", None) and parsed.name:
+    asked = getattr(parsed, "by", None) or getattr(parsed, "recommend", False)
+    if asked and parsed.name:
         raise UsageError("--by and a NAME exclude each other: use --by job, or the name alone")
     if parsed.output == "csv" and not getattr(parsed, "by", None):
         raise UsageError("-o csv is for sums of the ledger: say by what, as --by job")
@@ -219,7 +220,11 @@ def _add_cost(commands: Commands) -> None:
         ],
     )
     cost.add_argument("name", metavar="NAME", nargs="?", help="one TrainingJob")
-    cost.add_argument(
+    ledger = cost.add_mutually_exclusive_group()
+    ledger.add_argument(
+        "--recommend", action="store_true", help="where money could have been saved, and why"
+    )
+    ledger.add_argument(
         "--by",
         choices=["namespace", "queue", "job", "gpu", "node", "part", "day"],
         help="sums of the operator's ledger, by this",
@@ -229,9 +234,9 @@ def _add_cost(commands: Commands) -> None:
         metavar="WHEN",
         type=_since,
         default=timedelta(days=30),
-        help="with --by: days back, as 7d, or a day in UTC, as 2026-11-01 (default: 30d)",
+        help="of the ledger: days back, as 7d, or a day in UTC, as 2026-11-01 (default: 30d)",
     )
-    cost.add_argument("--until", metavar="DAY", type=_day, help="with --by: not included")
+    cost.add_argument("--until", metavar="DAY", type=_day, help="of the ledger: not included")
     _add_output(cost, "csv")
 
 

@@ -16,6 +16,8 @@ from kubectl_qm.views import Job
 
 def run(context: Context, arguments: argparse.Namespace) -> Exit:
     """Shows costs, the dearest first, and their sum."""
+    if arguments.recommend:
+        return showback.recommend(context, arguments)
     if arguments.by:
         return showback.run(context, arguments)
     jobs = _jobs(context, arguments.name)

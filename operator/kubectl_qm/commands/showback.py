@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
+from kubectl_qm import views
 from kubectl_qm.cluster import Json
 from kubectl_qm.commands.context import Context
 from kubectl_qm.commands.status import where
 from kubectl_qm.errors import Exit
-from kubectl_qm.render.money.showback import showback_page
+from kubectl_qm.render.money.showback import advice_page, showback_page
+from quartermaster.decide.cost.ledger import recommend as advice
 from quartermaster.decide.cost.ledger import showback
 from quartermaster.decide.cost.ledger.focus import decimal
 from quartermaster.decide.cost.ledger.showback import Row
@@ -33,13 +35,7 @@ def run(context: Context, arguments: argparse.Namespace) -> Exit:
     asked = Dimension(arguments.by)
     shown = (Dimension.NAMESPACE, asked) if asked is Dimension.JOB else (asked,)
     query = (*shown, Dimension.NAMESPACE, *showback.NEEDED)
-    answer = context.cluster.read_ledger(
-        {
-            "since": period.since.isoformat(),
-            "until": period.until.isoformat(),
-            "by": ",".join(query),
-        }
-    )
+    answer = context.cluster.read_ledger(_query(period, query))
     found = showback.rows(_lines(answer, len(shown), context.namespace, asked))
     if context.is_machine:
         context.give(_document(found, period, shown))
@@ -51,6 +47,54 @@ def run(context: Context, arguments: argparse.Namespace) -> Exit:
         look = context.look()
         context.show(showback_page(found, by=shown, look=look), look)
     return Exit.OK
+
+
+def recommend(context: Context, arguments: argparse.Namespace) -> Exit:
+    """Shows where money could have been saved, the most first."""
+    period = _period(arguments, context.now())
+    answer = context.cluster.read_ledger(_query(period, advice.NEEDED))
+    lines = [
+        Line(tuple(line["key"]), _amounts(line))
+        for line in answer.get("lines") or ()
+        if context.namespace in (None, line["key"][0])
+    ]
+    found = advice.advise(lines, _data_waits(context))
+    if context.is_machine:
+        context.give({"recommendations": [_advice(each) for each in found]})
+    elif not found:
+        context.note(f"Nothing to recommend in {where(context)} for these days.")
+    else:
+        look = context.look()
+        context.show(advice_page(found, look=look), look)
+    return Exit.OK
+
+
+def _data_waits(context: Context) -> dict[advice.Name, Fraction]:
+    """By the profiles of the jobs that are still there."""
+    jobs = (views.job(each) for each in context.cluster.list_jobs(context.namespace))
+    return {
+        (job.namespace, job.name): Fraction(job.profile.data_wait_fraction)
+        for job in jobs
+        if job.profile is not None and job.profile.data_wait_fraction is not None
+    }
+
+
+def _advice(each: advice.Advice) -> dict[str, object]:
+    return {
+        "namespace": each.namespace,
+        "job": each.job,
+        "saving": each.saving.value,
+        "usd": decimal(each.usd),
+        "why": each.why,
+    }
+
+
+def _query(period: Period, by: Iterable[Dimension]) -> dict[str, str]:
+    return {
+        "since": period.since.isoformat(),
+        "until": period.until.isoformat(),
+        "by": ",".join(by),
+    }
 
 
 def _period(arguments: argparse.Namespace, now: datetime) -> Period:

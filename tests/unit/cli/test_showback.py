@@ -79,6 +79,20 @@ def test_spot_that_was_dearer_has_saved_less_than_nothing() -> None:
     assert json.loads(screen.out)["rows"][0]["savedUsd"] == "-4.000000000000"
 
 
+def test_recommendations_are_shown_with_the_saving_and_why() -> None:
+    lines = [
+        line("team-a", "digits", "H100", "Job", "Useful", "OnDemand", usd="60"),
+        line("team-a", "digits", "H100", "Job", "Idle", "OnDemand", usd="40"),
+        line("team-b", "vision", "H100", "Job", "Idle", "OnDemand", usd="90"),
+    ]
+    screen = Screen(MemoryCluster(ledger={"lines": lines}))
+    assert screen.run("cost", "--recommend", "--since", "7d") == 0
+    assert " ".join(screen.out.split()).startswith(
+        "NAMESPACE JOB SAVES USD BY WHY team-a digits 40.00 IdleGpus its GPUs computed next to"
+    )
+    assert "vision" not in screen.out
+
+
 def test_an_operator_without_a_ledger_is_told() -> None:
     with pytest.raises(NotFoundError, match="keeps no ledger"):
         Screen().run("cost", "--by", "day")

@@ -9,6 +9,7 @@ from rich.text import Text
 from kubectl_qm.render.look import CARE, DIM, NOTHING, STRONG, Look
 from kubectl_qm.render.table import Column, table
 from quartermaster.decide.cost.ledger import showback
+from quartermaster.decide.cost.ledger.recommend import Advice
 from quartermaster.decide.cost.ledger.showback import Row
 from quartermaster.domain.money.spending import Dimension
 from quartermaster.units import usd
@@ -31,6 +32,18 @@ def showback_page(rows: Sequence[Row], *, by: Sequence[Dimension], look: Look) -
         Column("GPU H", [f"{float(row.gpu_hours):.1f}" for row in rows], rank=4, right=True),
     ]
     return Group(table(columns, look.width), Text(), _sum_line(showback.total(rows), look))
+
+
+def advice_page(found: Sequence[Advice], *, look: Look) -> RenderableType:
+    """A row a recommendation, the largest saving first."""
+    columns = [
+        Column("NAMESPACE", [each.namespace for each in found], rank=2),
+        Column("JOB", [each.job for each in found]),
+        Column("SAVES USD", [_money(each.usd) for each in found], right=True),
+        Column("BY", [each.saving.value for each in found], rank=1),
+        Column("WHY", [each.why for each in found], wraps=True),
+    ]
+    return table(columns, look.width)
 
 
 def _header(dimension: Dimension) -> str:
