@@ -15,7 +15,7 @@ from math import expm1, sqrt
 class Prior:
     """What is expected of a zone of which nothing was seen, and how firmly.
 
-    The scales are those with the lowest mean cost on the traces of 2023; around them it is flat.
+    On the traces of 2023 no scales from half to twice these cost less by more than 0.1 %.
     """
 
     up_s: float = 3000.0

@@ -30,6 +30,8 @@ UNITS = 10
 """Units of slack in a step [count]."""
 MOST_STEPS = 600
 """Steps until the deadline [count]; where there are more, the table's are longer."""
+MOST_STARTING = 2
+"""Steps that a start may take [count]; where it takes more, the table's are longer."""
 MOST_SLACK = 2000
 """Slack [unit]; a job that has more is decided as if it had this."""
 NEVER = np.float32(1e7)
@@ -106,7 +108,7 @@ def solve(terms: Terms, expected: Scales, standing: Standing) -> Table:
         expected: How long spells last.
         standing: The job now; the table holds for it and for all that it may come to.
     """
-    step_s = max(terms.step_s, standing.time_s / MOST_STEPS)
+    step_s = max(terms.step_s, standing.time_s / MOST_STEPS, terms.restart_s / MOST_STARTING)
     return _Solver(terms, expected, step_s).table(standing)
 
 
