@@ -8,7 +8,7 @@ from itertools import permutations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from quartermaster.decide.cost import accrual, limit
+from quartermaster.decide.cost import limit
 from quartermaster.decide.cost.budgets import (
     Judged,
     Running,
@@ -22,6 +22,7 @@ from quartermaster.decide.cost.budgets import (
     window,
 )
 from quartermaster.decide.cost.entries import of_worker
+from quartermaster.decide.cost.ledger import pieces
 from quartermaster.decide.cost.tally import Seen, Sheet, Tally, recount, turned
 from quartermaster.domain.money.budget import Action, Period, Threshold, Unfunded
 from quartermaster.domain.worker import Phase
@@ -355,7 +356,7 @@ def test_a_bill_is_what_the_accounts_make_of_the_same_pods(
         assert worker.bound is not None
         if worker.bound < make.after(until):
             for entry in of_worker(worker, NOBODY, make.after(until), ()):
-                amount = accrual.amount(entry)
+                amount = pieces.cost(entry)
                 by_accounts += amount or 0
                 whole = whole and amount is not None
     assert (found.known, found.whole) == (by_accounts, whole)

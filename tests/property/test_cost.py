@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from quartermaster.decide.cost import accrual, rates
 from quartermaster.decide.cost.accrual import NEWS_LAG, Account
+from quartermaster.decide.cost.ledger import pieces
 from quartermaster.domain.cluster import Node, PriceRow
 from quartermaster.domain.money.ledger import Entry, Kind, Machine, Owner, Part
 from quartermaster.domain.resources import Resources
@@ -47,9 +48,9 @@ def entry(start: int, end: int, rate: Fraction | None, **more: Any) -> Entry:
 @given(RATES, st.lists(MICROSECONDS, min_size=3, max_size=3))
 def test_an_entry_costs_what_its_pieces_cost(rate: Fraction, times: list[int]) -> None:
     start, cut, end = sorted(times)
-    whole = accrual.amount(entry(start, end, rate))
-    first = accrual.amount(entry(start, cut, rate))
-    second = accrual.amount(entry(cut, end, rate))
+    whole = pieces.cost(entry(start, end, rate))
+    first = pieces.cost(entry(start, cut, rate))
+    second = pieces.cost(entry(cut, end, rate))
     assert first is not None
     assert second is not None
     assert whole == first + second

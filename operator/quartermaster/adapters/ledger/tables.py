@@ -14,9 +14,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from quartermaster.decide.cost.ledger.pieces import MICROSECOND, by_day, cost, on_demand_cost
+from quartermaster.decide.cost.ledger.pieces import by_day, cost, on_demand_cost
 from quartermaster.domain.money.ledger import Entry, Kind, Machine, Owner, Part
 from quartermaster.domain.money.spending import Amounts, Dimension
+from quartermaster.domain.money.stretch import MICROSECOND
 
 NANO = 10**9
 """Billionths of a USD in one."""

@@ -1,8 +1,4 @@
-"""What a job has cost: the sum of rate times time over what its pods held.
-
-Rate times time is kept as an exact fraction and divided only to be shown: rounding each piece would
-make the pieces disagree with the whole.
-"""
+"""What a job has cost: the sum of rate times time over what its pods held."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +6,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
+from quartermaster.decide.cost.rates import charge
 from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.money.ledger import Entry, Part
 from quartermaster.domain.money.stretch import NO_TIME
@@ -19,8 +16,6 @@ NEWS_LAG = timedelta(seconds=3)
 """A pod's end is known this long after it: billing what runs only up to then keeps a bill from
 falling when the end turns out to lie in the past."""
 NOTHING = Fraction(0)
-_MICROSECOND = timedelta(microseconds=1)
-_MICROSECONDS_PER_HOUR = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +80,6 @@ class Bill:
         return self.account.on_demand - self.account.accrued
 
 
-def amount(entry: Entry) -> Fraction | None:
-    """Rate times time [USD], exact; None where the price is unknown."""
-    return _times(entry.usd_per_hour, entry.charged)
-
-
 def with_pod(account: Account, entries: Sequence[Entry]) -> Account:
     """The account with all that one pod held."""
     return _with_entries(account, entries, pods=1)
@@ -125,10 +115,10 @@ def _with_entries(account: Account, entries: Sequence[Entry], *, pods: int) -> A
     unpriced, not_comparable = NO_TIME, NO_TIME
     for entry in entries:
         part = entry.part or Part.OTHER
-        cost = amount(entry)
+        cost = charge(entry.usd_per_hour, entry.charged)
         other = NOTHING
         if part not in NOT_NEEDED_ON_DEMAND:
-            known = _times(entry.on_demand_usd_per_hour, entry.charged)
+            known = charge(entry.on_demand_usd_per_hour, entry.charged)
             other, not_comparable = (
                 (NOTHING, not_comparable + entry.charged)
                 if known is None
@@ -154,7 +144,3 @@ def _with_entries(account: Account, entries: Sequence[Entry], *, pods: int) -> A
 
 def _is_spot(entry: Entry) -> bool:
     return entry.machine.capacity_type == Capacity.SPOT
-
-
-def _times(rate: Fraction | None, time: timedelta) -> Fraction | None:
-    return None if rate is None else rate * Fraction(time // _MICROSECOND, _MICROSECONDS_PER_HOUR)

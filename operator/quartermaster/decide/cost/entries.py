@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from fractions import Fraction
 
 from quartermaster.decide.cost.parts import Stay, split
 from quartermaster.domain.money.ledger import Entry, Held, Owner
-from quartermaster.domain.money.stretch import NO_TIME, Stretch
+from quartermaster.domain.money.stretch import MICROSECOND, NO_TIME, Stretch
 from quartermaster.domain.worker import Worker
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def of_worker(
@@ -55,11 +53,11 @@ def _by_price(stay: Stay, worker: Worker) -> Iterator[tuple[Stay, Fraction | Non
     prices: Sequence[tuple[datetime, Fraction | None]] = worker.repriced
     cuts = [at for at, _ in prices if stay.began < at < stay.ended]
     ends = [*cuts, stay.ended]
-    left, whole = stay.charged, (stay.ended - stay.began) // _MICROSECOND
+    left, whole = stay.charged, (stay.ended - stay.began) // MICROSECOND
     began = stay.began
     for end in ends:
-        length = (end - began) // _MICROSECOND
-        share = (stay.charged // _MICROSECOND) * length // whole * _MICROSECOND
+        length = (end - began) // MICROSECOND
+        share = (stay.charged // MICROSECOND) * length // whole * MICROSECOND
         charged = left if end == stay.ended else share
         left -= charged
         rate = next((rate for at, rate in reversed(prices) if at <= began), worker.usd_per_hour)

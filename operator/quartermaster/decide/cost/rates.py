@@ -1,9 +1,11 @@
-"""What a worker's share of a node costs."""
+"""What a worker's share of a node costs, and for how long."""
 
+from datetime import timedelta
 from fractions import Fraction
 
 from quartermaster.decide.cost.prices import price_of
 from quartermaster.domain.cluster import Node, Pool
+from quartermaster.domain.money.stretch import MICROSECOND
 from quartermaster.domain.resources import Resources
 
 _USD_PER_CORE, _USD_PER_GIB = Fraction("0.031611"), Fraction("0.004237")
@@ -13,6 +15,21 @@ Source: OpenCost, configs/default.json, 2024-10."""
 STEPS_PER_USD = 10**9
 """A worker's rate is a whole number of these. Shares of unequal nodes have denominators that have
 nothing in common: a sum of some twenty of them, kept exact, would outgrow its field."""
+_MICROSECONDS_PER_HOUR = 3_600_000_000
+
+
+def hours(time: timedelta) -> Fraction:
+    """A time in hours [h], exact."""
+    return Fraction(time // MICROSECOND, _MICROSECONDS_PER_HOUR)
+
+
+def charge(usd_per_hour: Fraction | None, time: timedelta) -> Fraction | None:
+    """Rate times time [USD], exact; None where the rate is unknown.
+
+    It is divided only to be shown: rounding each piece would make the pieces disagree with the
+    whole.
+    """
+    return None if usd_per_hour is None else usd_per_hour * hours(time)
 
 
 def node_rate(node: Node, pool: Pool) -> Fraction | None:

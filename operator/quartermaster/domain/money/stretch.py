@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 NO_TIME = timedelta()
+MICROSECOND = timedelta(microseconds=1)
+"""What times are counted in where money depends on them."""
 
 
 @dataclass(frozen=True, slots=True)

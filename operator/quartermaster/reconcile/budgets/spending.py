@@ -9,15 +9,13 @@ from quartermaster.api.budgets.budget import MAX_JOBS, BudgetStatus, CountedJob,
 from quartermaster.api.record import JobRecord
 from quartermaster.decide import workers as facts
 from quartermaster.decide.cost.budgets import Window
+from quartermaster.decide.cost.rates import charge
 from quartermaster.decide.cost.tally import Counted, Seen, Sheet, Tally, recount, turned
 from quartermaster.domain.money.budget import Budget
+from quartermaster.domain.money.stretch import NO_TIME
 from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.worker import Worker
 from quartermaster.reconcile.ports import View, Writer
-
-_MICROSECOND = timedelta(microseconds=1)
-_NO_TIME = timedelta()
-_MICROSECONDS_PER_HOUR = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +40,28 @@ def bill(job: JobRecord, workers: Iterable[Worker], until: datetime) -> Bill:
     """
     cost = job.status.cost
     # Times are added up by rate before they are multiplied: of a gang, most are at one rate.
-    times: dict[Fraction | None, int] = {}
+    times: dict[Fraction | None, timedelta] = {}
     for worker in uncharged(job, workers):
         end = min(facts.released(worker) or until, until)
-        for rate, microseconds in _at_rates(worker, end):
-            times[rate] = times.get(rate, 0) + microseconds
+        for rate, time in _at_rates(worker, end):
+            times[rate] = times.get(rate, NO_TIME) + time
     known = Fraction(cost.accrued) if cost else Fraction(0)
-    for rate, microseconds in times.items():
-        known += Fraction(microseconds, _MICROSECONDS_PER_HOUR) * (rate or 0)
-    unpriced = times.get(None, 0) > 0 or (cost is not None and cost.unpriced_seconds > 0)
+    for rate, time in times.items():
+        known += charge(rate, time) or 0
+    unpriced = None in times or (cost is not None and cost.unpriced_seconds > 0)
     return Bill(known, whole=not unpriced)
 
 
-def _at_rates(worker: Worker, end: datetime) -> Iterator[tuple[Fraction | None, int]]:
-    """The prices that a pod was held at, each with its time [us]."""
+def _at_rates(worker: Worker, end: datetime) -> Iterator[tuple[Fraction | None, timedelta]]:
+    """The prices that a pod was held at, each with its time, which is never nothing."""
     if worker.bound is None or end <= worker.bound:
         return
     prices = [(worker.bound, worker.usd_per_hour), *worker.repriced]
     ends = [*(at for at, _ in worker.repriced), end]
     for (begun, rate), until in zip(prices, ends, strict=True):
         time = min(until, end) - max(begun, worker.bound)
-        if time > _NO_TIME:
-            yield rate, time // _MICROSECOND
+        if time > NO_TIME:
+            yield rate, time
 
 
 def uncharged(job: JobRecord, workers: Iterable[Worker]) -> list[Worker]:

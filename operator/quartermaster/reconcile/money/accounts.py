@@ -12,14 +12,13 @@ from quartermaster.decide.cost import accrual, entries
 from quartermaster.decide.cost.accrual import NEWS_LAG, Account, Bill
 from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
 from quartermaster.domain.money.ledger import Entry, Kind, Owner, Part
-from quartermaster.domain.money.stretch import NO_TIME, Stretch
+from quartermaster.domain.money.stretch import MICROSECOND, NO_TIME, Stretch
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.units import usd
 
 MAX_CLOSING = 1024
 """What `status.cost.closing` holds; a gang of that size with a few former pods may end at once."""
 NOBODY = Owner(Kind.JOB)
-_MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 
 
@@ -112,7 +111,7 @@ def _account(cost: Cost) -> Account:
     undivided = accrued - sum(parts.values(), Fraction(0))
     if undivided:
         parts[Part.OTHER] = parts.get(Part.OTHER, Fraction(0)) + undivided
-    times = {Part(name): us * _MICROSECOND for name, us in cost.exact.microseconds.items()}
+    times = {Part(name): us * MICROSECOND for name, us in cost.exact.microseconds.items()}
     return Account(
         accrued=accrued,
         segments=cost.segments,
@@ -120,7 +119,7 @@ def _account(cost: Cost) -> Account:
         parts=parts,
         times=times,
         on_demand=Fraction(cost.exact.on_demand),
-        not_comparable=cost.exact.not_comparable_microseconds * _MICROSECOND,
+        not_comparable=cost.exact.not_comparable_microseconds * MICROSECOND,
         spot_paid=Fraction(cost.exact.spot_paid),
     )
 
@@ -146,10 +145,10 @@ def _cost(
         exact=Exact(
             parts={part: _text(closed.parts[part]) for part in Part if closed.parts.get(part)},
             microseconds={
-                part: closed.times[part] // _MICROSECOND for part in Part if part in closed.times
+                part: closed.times[part] // MICROSECOND for part in Part if part in closed.times
             },
             on_demand=_text(closed.on_demand),
-            not_comparable_microseconds=closed.not_comparable // _MICROSECOND,
+            not_comparable_microseconds=closed.not_comparable // MICROSECOND,
             spot_paid=_text(closed.spot_paid),
         ),
         closing=closing,
@@ -197,7 +196,7 @@ def stretches_of(told: Iterable[StretchStatus]) -> tuple[Stretch, ...]:
             stepped=it.stepped,
             saved=it.saved,
             complete=it.complete,
-            stalled=it.stalled_microseconds * _MICROSECOND,
+            stalled=it.stalled_microseconds * MICROSECOND,
             broken=it.broken,
         )
         for it in told
@@ -212,7 +211,7 @@ def stretches_text(stretches: Iterable[Stretch]) -> list[StretchStatus]:
             stepped=it.stepped,
             saved=it.saved,
             complete=it.complete,
-            stalled_microseconds=it.stalled // _MICROSECOND,
+            stalled_microseconds=it.stalled // MICROSECOND,
             broken=it.broken,
         )
         for it in stretches

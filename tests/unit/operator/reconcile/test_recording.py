@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from quartermaster.api.training_job_status import State
-from quartermaster.decide.cost.accrual import amount
+from quartermaster.decide.cost.ledger.pieces import cost
 from quartermaster.domain.money.ledger import Part
 from tests.support import make
 from tests.support.memory import CrashError, Trip
@@ -38,7 +38,7 @@ async def lived(it: Operation) -> None:
 
 
 def recorded(it: Operation) -> Fraction:
-    return sum((amount(entry) or Fraction(0) for entry in it.ledger.kept.values()), Fraction(0))
+    return sum((cost(entry) or Fraction(0) for entry in it.ledger.kept.values()), Fraction(0))
 
 
 def accrued(it: Operation) -> Fraction:

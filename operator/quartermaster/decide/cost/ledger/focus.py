@@ -9,15 +9,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from fractions import Fraction
 
-from quartermaster.decide.cost.ledger.pieces import (
-    DAY,
-    MICROSECOND,
-    by_day,
-    cost,
-    midnight,
-    on_demand_cost,
-)
+from quartermaster.decide.cost.ledger.pieces import DAY, by_day, cost, midnight, on_demand_cost
+from quartermaster.decide.cost.rates import hours
 from quartermaster.domain.money.ledger import Entry, Kind
+from quartermaster.domain.money.stretch import MICROSECOND
 
 DIGITS = 12
 """Of an amount behind the point: a row is told to a millionth of a millionth of a USD."""
@@ -138,8 +133,8 @@ def _subject(entry: Entry) -> dict[str, str]:
 
 
 def _quantity(entry: Entry) -> dict[str, str]:
-    hours = Fraction(entry.charged // MICROSECOND, 3_600_000_000)
-    amount = decimal(hours * entry.gpus if entry.gpus else hours)
+    held = hours(entry.charged)
+    amount = decimal(held * entry.gpus if entry.gpus else held)
     unit = "GPU-Hours" if entry.gpus else "Hours"
     return {
         "PricingQuantity": amount,

@@ -17,8 +17,7 @@ from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
 
-from quartermaster.decide.cost.ledger.pieces import MICROSECOND, MICROSECONDS_PER_HOUR
-from quartermaster.decide.cost.rates import STEPS_PER_USD
+from quartermaster.decide.cost.rates import STEPS_PER_USD, charge
 from quartermaster.domain.money.ledger import Entry, Kind, Owner
 from quartermaster.domain.money.occupancy import Hold, Presence, Price
 
@@ -64,12 +63,10 @@ def node_cost(presence: Presence, span: Span) -> Fraction | None:
     """What the node costs in [since, until) [USD], exact; None where a price is unknown."""
     total = Fraction(0)
     for stretch in _stretches(presence, (), span, None):
-        rate = _whole(stretch.price.usd_per_hour)
-        if rate is None:
+        cost = charge(_whole(stretch.price.usd_per_hour), stretch.ended - stretch.began)
+        if cost is None:
             return None
-        total += rate * Fraction(
-            (stretch.ended - stretch.began) // MICROSECOND, MICROSECONDS_PER_HOUR
-        )
+        total += cost
     return total
 
 

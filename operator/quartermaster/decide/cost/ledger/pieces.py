@@ -5,22 +5,22 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
+from quartermaster.decide.cost.rates import charge
 from quartermaster.domain.money.ledger import Entry
+from quartermaster.domain.money.stretch import MICROSECOND
 
-MICROSECOND = timedelta(microseconds=1)
-MICROSECONDS_PER_HOUR = 3_600_000_000
 DAY = timedelta(days=1)
 
 
 def cost(entry: Entry) -> Fraction | None:
     """Rate times time [USD], exact; None where the price is unknown."""
-    return _times(entry.usd_per_hour, entry.charged)
+    return charge(entry.usd_per_hour, entry.charged)
 
 
 def on_demand_cost(entry: Entry) -> Fraction | None:
     """What it would have cost on demand [USD], exact; what it cost where that is unknown."""
     rate = entry.on_demand_usd_per_hour
-    return _times(entry.usd_per_hour if rate is None else rate, entry.charged)
+    return charge(entry.usd_per_hour if rate is None else rate, entry.charged)
 
 
 def within(entry: Entry, since: datetime, until: datetime) -> Entry | None:
@@ -61,9 +61,3 @@ def _prefix(entry: Entry, moment: datetime) -> int:
     """Charged time from the beginning to a moment [us]."""
     span = (entry.ended - entry.began) // MICROSECOND
     return (entry.charged // MICROSECOND) * ((moment - entry.began) // MICROSECOND) // span
-
-
-def _times(usd_per_hour: Fraction | None, time: timedelta) -> Fraction | None:
-    if usd_per_hour is None:
-        return None
-    return usd_per_hour * Fraction(time // MICROSECOND, MICROSECONDS_PER_HOUR)
