@@ -12,7 +12,6 @@ from typing_extensions import override
 from quartermaster.domain.money.price import OnPremises, Price
 from quartermaster.domain.resources import NOTHING, GpuResource, Resources
 
-UNKNOWN = "Unknown"
 NODE_LEVEL = "kubernetes.io/hostname"
 """The innermost topology level: every node is a domain of it."""
 USUAL_NEEDS = Resources(cpu_m=1000, memory=4 * 2**30)

@@ -7,12 +7,10 @@ from quartermaster.adapters.clock import Clock
 from quartermaster.adapters.documents import Pod
 from quartermaster.adapters.view import ClusterView
 from quartermaster.decide.cost import rates
-from quartermaster.domain.cluster import UNKNOWN, Node, Pool
-from quartermaster.domain.money.ledger import Kind, Machine, Owner
+from quartermaster.decide.cost.held import machine
+from quartermaster.domain.cluster import Node, Pool
+from quartermaster.domain.money.ledger import Kind, Owner
 from quartermaster.domain.money.occupancy import Hold, Presence, Price
-
-REGION = "topology.kubernetes.io/region"
-ZONE = "topology.kubernetes.io/zone"
 
 
 class ClusterOccupancy:
@@ -62,17 +60,3 @@ class ClusterOccupancy:
             share=rates.share(node, pod.asks) or Fraction(0),
             usd_per_hour=None if worker is None else worker.usd_per_hour,
         )
-
-
-def machine(node: Node, pool: Pool) -> Machine:
-    """A node as it stands in the ledger."""
-    capacity = node.capacity.value
-    return Machine(
-        node=node.name,
-        pool=pool.name,
-        accelerator=node.accelerator,
-        instance_type=node.instance_type,
-        region=node.labels.get(REGION, ""),
-        zone=node.labels.get(ZONE, ""),
-        capacity_type="" if capacity == UNKNOWN else capacity,
-    )
