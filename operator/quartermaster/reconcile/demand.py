@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from fractions import Fraction
 from functools import lru_cache
 
 from quartermaster.api import meta
@@ -11,6 +10,7 @@ from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import Profile
 from quartermaster.catalog import partitions
+from quartermaster.decide.cost import accrual
 from quartermaster.decide.queue.share import model_of
 from quartermaster.domain.cluster import Toleration
 from quartermaster.domain.queue import UNKNOWN_MODEL, Holding, Seat
@@ -187,7 +187,7 @@ def holding_of(job: JobRecord, view: View, places: Places, now: datetime) -> Hol
         started=min((w.bound for w in seated if w.bound is not None), default=None),
         remaining_s=_remaining(job, spec, seated, now),
         lost_s=_lost(job, seated, now),
-        usd_per_hour=_rate(seated),
+        usd_per_hour=accrual.rate(seated),
         stopped_for="" if job.stopped is None else job.stopped.by_uid,
         made_room={} if job.stopped is None else dict(job.stopped.places),
         awaited=0 if told_to_go else _awaited(size, workers, seated),
@@ -240,15 +240,6 @@ def _lost(job: JobRecord, seated: Sequence[Worker], now: datetime) -> float:
     if job.status.checkpoint is not None:
         since = max(since, job.status.checkpoint.time)
     return max(0.0, (now - since).total_seconds())
-
-
-def _rate(seated: Sequence[Worker]) -> Fraction | None:
-    total = Fraction(0)
-    for worker in seated:
-        if worker.usd_per_hour is None:
-            return None
-        total += worker.usd_per_hour
-    return total
 
 
 def _awaited(size: int, workers: Sequence[Worker], seated: Sequence[Worker]) -> int:
