@@ -53,6 +53,11 @@ def usd(amount: Fraction, digits: int = 4) -> str:
     return f"{whole}.{part:0{digits}d}" if digits else str(whole)
 
 
+def exact(amount: Fraction) -> str:
+    """An amount as a status keeps it: `263/500`, and `3/1` too."""
+    return f"{amount.numerator}/{amount.denominator}"
+
+
 def duration(seconds: float) -> str:
     """A short reading of a duration: `45s`, `3m20s`, `2h05m`, `3d04h`."""
     s = max(0, round(seconds))

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quartermaster.decide.cost.parts import Stay, split, totals
+from quartermaster.decide.cost.parts import Stay, split
 from quartermaster.domain.money.ledger import Part
-from quartermaster.domain.money.stretch import Stretch
+from quartermaster.domain.money.stretch import NO_TIME, Stretch
 
 T0 = datetime(2026, 11, 25, tzinfo=UTC)
 SECONDS = st.integers(0, 1000)
@@ -49,6 +49,13 @@ def histories(draw: st.DrawFn) -> list[Stretch]:
 def workers(draw: st.DrawFn) -> tuple[datetime, datetime | None, datetime]:
     bound, ran, until = sorted(draw(st.tuples(SECONDS, SECONDS, SECONDS)))
     return at(bound), draw(st.sampled_from([None, at(ran)])), at(until)
+
+
+def totals(stays: list[Stay]) -> dict[Part, timedelta]:
+    found: dict[Part, timedelta] = {}
+    for stay in stays:
+        found[stay.part] = found.get(stay.part, NO_TIME) + stay.charged
+    return found
 
 
 def seconds(stays: list[Stay]) -> dict[Part, float]:

@@ -1,6 +1,6 @@
 """What a worker's time went into: its time on a node, cut into disjoint parts that cover it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -106,11 +106,3 @@ def _cut_stretch(cutter: _Cutter, stretch: Stretch, *, again: bool) -> bool:
     left = cutter.cut(stretch.kept_until, Part.USEFUL, stretch.stalled)
     cutter.cut(stretch.broken, Part.RECOVERY if stretch.complete else Part.REWORK, left)
     return True
-
-
-def totals(stays: Sequence[Stay]) -> dict[Part, timedelta]:
-    """Time by part."""
-    found: dict[Part, timedelta] = {}
-    for stay in stays:
-        found[stay.part] = found.get(stay.part, NO_TIME) + stay.charged
-    return found

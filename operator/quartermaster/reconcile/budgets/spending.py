@@ -16,6 +16,7 @@ from quartermaster.domain.money.stretch import NO_TIME
 from quartermaster.domain.name import NamespacedName
 from quartermaster.domain.worker import Worker
 from quartermaster.reconcile.ports import View, Writer
+from quartermaster.units import exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +164,9 @@ def sheet_of(status: BudgetStatus) -> Sheet | None:
 def books_text(sheet: Sheet) -> PeriodBooks:
     """The books as a status holds them."""
     return PeriodBooks(
-        carried=_text(sheet.carried),
+        carried=exact(sheet.carried),
         jobs=[
-            CountedJob(uid=uid, name=one.name, counted=_text(one.counted), total=_text(one.total))
+            CountedJob(uid=uid, name=one.name, counted=exact(one.counted), total=exact(one.total))
             for uid, one in sorted(sheet.jobs.items())
         ],
     )
-
-
-def _text(amount: Fraction) -> str:
-    return f"{amount.numerator}/{amount.denominator}"

@@ -14,7 +14,7 @@ from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
 from quartermaster.domain.money.ledger import Entry, Kind, Owner, Part
 from quartermaster.domain.money.stretch import MICROSECOND, NO_TIME, Stretch
 from quartermaster.domain.worker import Phase, Worker
-from quartermaster.units import usd
+from quartermaster.units import exact, usd
 
 MAX_CLOSING = 1024
 """What `status.cost.closing` holds; a gang of that size with a few former pods may end at once."""
@@ -138,18 +138,18 @@ def _cost(
         on_demand_equivalent=_money(bill.on_demand),
         net_spot_savings=_money(bill.saved),
         price_source=source,
-        accrued=_text(closed.accrued),
+        accrued=exact(closed.accrued),
         segments=closed.segments,
         # Rounded up: what is unknown for half a second stays unknown.
         unpriced_seconds=-(-closed.unpriced // _SECOND),
         exact=Exact(
-            parts={part: _text(closed.parts[part]) for part in Part if closed.parts.get(part)},
+            parts={part: exact(closed.parts[part]) for part in Part if closed.parts.get(part)},
             microseconds={
                 part: closed.times[part] // MICROSECOND for part in Part if part in closed.times
             },
-            on_demand=_text(closed.on_demand),
+            on_demand=exact(closed.on_demand),
             not_comparable_microseconds=closed.not_comparable // MICROSECOND,
-            spot_paid=_text(closed.spot_paid),
+            spot_paid=exact(closed.spot_paid),
         ),
         closing=closing,
     )
@@ -157,10 +157,6 @@ def _cost(
 
 def _money(amount: Fraction | None) -> str | None:
     return None if amount is None else usd(amount)
-
-
-def _text(amount: Fraction) -> str:
-    return f"{amount.numerator}/{amount.denominator}"
 
 
 def _seconds(time: timedelta) -> int:

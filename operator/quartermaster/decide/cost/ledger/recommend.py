@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
-from quartermaster.decide.cost.ledger.showback import INTERRUPTED, SPOT
+from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
+from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.money.ledger import Kind, Part
 from quartermaster.domain.money.spending import Dimension, Line
 
@@ -24,7 +25,6 @@ LEAST_IDLE = Fraction(1, 10)
 """Of a job's cost: below, it is starts and ends."""
 LEAST_WAIT = Fraction(1, 5)
 """Of a step: below, more loading workers of the same kind do."""
-ON_DEMAND = "OnDemand"
 
 Name = tuple[str, str]
 """Namespace and job."""
@@ -70,9 +70,11 @@ def spot_ratio(jobs: Iterable[Line], gpu: str) -> Fraction | None:
     """
     paid = work = Fraction(0)
     for line in jobs:
-        if line.key[2] == gpu and line.key[5] == SPOT:
+        if line.key[2] == gpu and line.key[5] == Capacity.SPOT:
             paid += line.amounts.usd
-            work += Fraction(0) if line.key[4] in INTERRUPTED else line.amounts.on_demand_usd
+            work += (
+                Fraction(0) if line.key[4] in NOT_NEEDED_ON_DEMAND else line.amounts.on_demand_usd
+            )
     return paid / work if work else None
 
 
@@ -102,7 +104,7 @@ def _spot(jobs: Sequence[Line]) -> Iterable[Advice]:
         ratio = spot_ratio(jobs, gpu)
         if ratio is None or ratio >= 1:
             continue
-        here = [line for line in jobs if line.key[2] == gpu and line.key[5] == ON_DEMAND]
+        here = [line for line in jobs if line.key[2] == gpu and line.key[5] == Capacity.ON_DEMAND]
         for name, usd in _by_job(here).items():
             why = (
                 f"it ran on demand; on spot {gpu or 'nodes without GPUs'} cost "

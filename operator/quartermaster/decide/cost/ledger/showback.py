@@ -4,14 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
+from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.money.ledger import Kind, Part
 from quartermaster.domain.money.spending import Amounts, Dimension, Line
 
 NEEDED = (Dimension.KIND, Dimension.PART, Dimension.CAPACITY_TYPE)
 """What lines have to be by, after what they are shown by."""
-INTERRUPTED = frozenset({Part.REWORK.value, Part.RECOVERY.value})
-"""Parts that a job on demand would not have had: its counterfactual is without them."""
-SPOT = "Spot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def _with(row: Row, amounts: Amounts, kind: str, part: str, capacity: str) -> Ro
     nothing = Fraction(0)
     paid, is_job = amounts.usd, kind == Kind.JOB
     idle = kind == Kind.IDLE or (is_job and part == Part.IDLE)
-    counterfactual = nothing if part in INTERRUPTED else amounts.on_demand_usd
+    counterfactual = nothing if part in NOT_NEEDED_ON_DEMAND else amounts.on_demand_usd
     return replace(
         row,
         usd=row.usd + paid,
@@ -77,7 +76,7 @@ def _with(row: Row, amounts: Amounts, kind: str, part: str, capacity: str) -> Ro
         job_usd=row.job_usd + (paid if is_job else nothing),
         idle_usd=row.idle_usd + (paid if idle else nothing),
         saved_usd=row.saved_usd
-        + (counterfactual - paid if is_job and capacity == SPOT else nothing),
+        + (counterfactual - paid if is_job and capacity == Capacity.SPOT else nothing),
         gpu_hours=row.gpu_hours + Fraction(amounts.gpu_ms, 3_600_000),
         unpriced_hours=row.unpriced_hours + Fraction(amounts.unpriced_ms, 3_600_000),
     )
