@@ -1,8 +1,9 @@
 """What the operator reports of a TrainingJob. Small, and written only when it differs."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field
 
@@ -10,6 +11,9 @@ from quartermaster.api.base import ApiModel, ByteQuantity, Decimal9, MapList, Mo
 from quartermaster.domain.hardware import NumberFormat
 from quartermaster.domain.measurement import Busy, CounterSource, MemoryKind
 from quartermaster.domain.profile import Bound
+
+MAX_MESSAGE = 32768
+"""What a metav1 condition may say [characters]."""
 
 
 class State(StrEnum):
@@ -34,6 +38,10 @@ class ConditionStatus(StrEnum):
     UNKNOWN = "Unknown"
 
 
+Truth = tuple[ConditionStatus, str, str]
+"""A condition's status, reason and message."""
+
+
 class Condition(ApiModel):
     """A metav1 condition."""
 
@@ -46,12 +54,37 @@ class Condition(ApiModel):
         Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"),
     ]
     """Why, in one word for programs."""
-    message: Annotated[str, Field(max_length=32768)] = ""
+    message: Annotated[str, Field(max_length=MAX_MESSAGE)] = ""
     """Why, for people, and what would change it."""
     last_transition_time: datetime
     """When the status last changed."""
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """The generation that it was judged from."""
+
+    @classmethod
+    def judged(
+        cls, kind: str, truth: Truth, before: Iterable[Self], now: datetime, generation: int
+    ) -> Self:
+        """What is found of it now, since when its status is what it is.
+
+        Args:
+            kind: What it is about.
+            truth: What was found; a message that is too long is cut.
+            before: The conditions as they are written.
+            now: The time: from now on, unless its status was the same before.
+            generation: What it was judged from.
+        """
+        status, reason, message = truth
+        same = (it for it in before if it.type == kind and it.status is status)
+        since = next((it.last_transition_time for it in same), now.replace(microsecond=0))
+        return cls(
+            type=kind,
+            status=status,
+            reason=reason,
+            message=message[:MAX_MESSAGE],
+            last_transition_time=since,
+            observed_generation=generation,
+        )
 
 
 class Progress(ApiModel):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from quartermaster.api import meta
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import (
+    MAX_MESSAGE,
     Condition,
     ConditionStatus,
     State,
@@ -177,7 +178,7 @@ def invalid_spec(job: JobRecord, now: datetime) -> TrainingJobStatus:
         type=meta.ConditionType.FAILED,
         status=ConditionStatus.TRUE,
         reason="InvalidSpec",
-        message="; ".join(job.faults)[:32768],
+        message="; ".join(job.faults)[:MAX_MESSAGE],
         last_transition_time=now,
         observed_generation=job.generation,
     )

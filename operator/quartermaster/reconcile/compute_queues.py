@@ -129,17 +129,12 @@ def queue_status(
 
 
 def _active(fault: str, generation: int, old: ComputeQueueStatus, now: datetime) -> Condition:
-    value = ConditionStatus.FALSE if fault else ConditionStatus.TRUE
-    before = old.conditions[0] if old.conditions else None
-    same = before is not None and before.status is value
-    return Condition(
-        type="Active",
-        status=value,
-        reason="Unusable" if fault else "Usable",
-        message=fault,
-        last_transition_time=before.last_transition_time if before is not None and same else now,
-        observed_generation=generation,
+    truth = (
+        (ConditionStatus.FALSE, "Unusable", fault)
+        if fault
+        else (ConditionStatus.TRUE, "Usable", "")
     )
+    return Condition.judged("Active", truth, old.conditions, now, generation)
 
 
 def _read(document: Mapping[str, Any]) -> ComputeQueueStatus:

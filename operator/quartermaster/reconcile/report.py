@@ -144,27 +144,17 @@ def _conditions(
     resizing = _resizing(it, old.get(ConditionType.RESIZING))
     if resizing is not None:
         truths[ConditionType.RESIZING] = resizing
-    return [_condition(kind, truth, old.get(kind), it) for kind, truth in truths.items()]
+    return [_condition(kind, truth, it) for kind, truth in truths.items()]
 
 
 Truth = tuple[bool, str, str]
 """Whether a condition holds, its reason and its message."""
 
 
-def _condition(kind: str, truth: Truth, old: Condition | None, it: Facts) -> Condition:
+def _condition(kind: str, truth: Truth, it: Facts) -> Condition:
     holds, reason, message = truth
-    value = ConditionStatus.TRUE if holds else ConditionStatus.FALSE
-    same = old is not None and old.status is value
-    return Condition(
-        type=kind,
-        status=value,
-        reason=reason,
-        message=message[:32768],
-        last_transition_time=old.last_transition_time
-        if old is not None and same
-        else it.now.replace(microsecond=0),
-        observed_generation=it.job.generation,
-    )
+    told = ConditionStatus.TRUE if holds else ConditionStatus.FALSE, reason, message
+    return Condition.judged(kind, told, it.job.status.conditions, it.now, it.job.generation)
 
 
 def _placed(it: Facts, counted: facts.Tally, *, over: bool) -> Truth:

@@ -6,16 +6,13 @@ from fractions import Fraction
 from quartermaster.api.budgets.limit import OWN_LIMIT, JobBudget
 from quartermaster.api.meta import ConditionType
 from quartermaster.api.record import JobRecord
-from quartermaster.api.training_job_status import Condition, ConditionStatus, Cost
+from quartermaster.api.training_job_status import Condition, ConditionStatus, Cost, Truth
 from quartermaster.domain.decision import Decision, Refusal, Waiting
 from quartermaster.domain.money.budget import Unfunded
 from quartermaster.units import usd
 
 START_BLOCKED = "StartBlocked"
 """Reason of a job that waits for money: its condition Placed says it too."""
-
-Truth = tuple[ConditionStatus, str, str]
-"""A condition's status, reason and message."""
 
 
 def reason_of(note: Unfunded) -> str:
@@ -48,23 +45,12 @@ def conditions(
         cost: What it has cost.
         now: The time.
     """
-    old = next((c for c in job.status.conditions if c.type == ConditionType.FUNDED), None)
+    before, kind = job.status.conditions, ConditionType.FUNDED
     truth = _truth(job, decision, cost)
-    if truth is None and old is None:
+    if truth is None and all(it.type != kind for it in before):
         return []
-    value, reason, message = truth or (ConditionStatus.TRUE, "Funded", "")
-    same = old is not None and old.status is value
-    found = Condition(
-        type=ConditionType.FUNDED,
-        status=value,
-        reason=reason,
-        message=message,
-        last_transition_time=old.last_transition_time
-        if old is not None and same
-        else now.replace(microsecond=0),
-        observed_generation=job.generation,
-    )
-    return [found]
+    truth = truth or (ConditionStatus.TRUE, "Funded", "")
+    return [Condition.judged(kind, truth, before, now, job.generation)]
 
 
 def _truth(job: JobRecord, decision: Decision | None, cost: Cost) -> Truth | None:

@@ -7,16 +7,13 @@ from fractions import Fraction
 
 from quartermaster.api.budgets.budget import BudgetStatus, Fired, PastPeriod
 from quartermaster.api.budgets.record import BudgetRecord
-from quartermaster.api.training_job_status import Condition, ConditionStatus
+from quartermaster.api.training_job_status import Condition, ConditionStatus, Truth
 from quartermaster.decide.cost import budgets as decide
 from quartermaster.decide.cost.budgets import Judged, Running, Window
 from quartermaster.decide.cost.tally import Counted
 from quartermaster.domain.money.budget import Action, Threshold
 from quartermaster.reconcile.budgets.spending import books_text
 from quartermaster.units import usd
-
-Truth = tuple[ConditionStatus, str, str]
-"""A condition's status, reason and message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +128,7 @@ def _exceeded(it: Facts) -> Truth:
 
 
 def _condition(kind: str, truth: Truth, record: BudgetRecord, now: datetime) -> Condition:
-    value, reason, message = truth
-    old = next((c for c in record.status.conditions if c.type == kind), None)
-    same = old is not None and old.status is value
-    return Condition(
-        type=kind,
-        status=value,
-        reason=reason,
-        message=message,
-        last_transition_time=old.last_transition_time
-        if old is not None and same
-        else now.replace(microsecond=0),
-        observed_generation=record.generation,
-    )
+    return Condition.judged(kind, truth, record.status.conditions, now, record.generation)
 
 
 def _money(amount: Fraction) -> str:
