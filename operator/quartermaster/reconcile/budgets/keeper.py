@@ -8,7 +8,7 @@ and every few seconds while jobs spend.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -20,14 +20,15 @@ from quartermaster.decide.cost import accrual
 from quartermaster.decide.cost.accrual import NEWS_LAG
 from quartermaster.decide.cost.budgets import Running, next_threshold_s, window
 from quartermaster.domain.money.budget import Action
+from quartermaster.domain.worker import Worker
 from quartermaster.errors import ClusterError
 from quartermaster.reconcile.budgets import standing, stops
 from quartermaster.reconcile.budgets.spending import (
     bill,
+    costing,
     holds_nodes,
     selects,
     sheet_of,
-    uncharged,
 )
 from quartermaster.reconcile.budgets.verdicts import suspending
 from quartermaster.reconcile.ports import Clock, Recorder, Spending, View, Writer
@@ -141,26 +142,8 @@ class BudgetKeeper:
             workers = self._view.workers(job.uid)
             unpriced += not bill(job, workers, until).whole
             if holds_nodes(workers):
-                running.append(self._running(job, now))
+                running.append(_running(job, workers, now))
         return standing.Facts(record, counted, span, running, unpriced, now)
-
-    def _running(self, job: JobRecord, now: datetime) -> Running:
-        """What a job costs from now on."""
-        workers = self._view.workers(job.uid)
-        held = [w for w in uncharged(job, workers) if w.bound is not None and not w.settled]
-        progress = job.status.progress
-        end = progress.estimated_completion_time if progress is not None else None
-        deadline = job.spec.active_deadline_seconds if job.spec is not None else None
-        begun = min((w.bound for w in held if w.bound is not None), default=now)
-        own = stops.standing(job, workers, now)
-        return Running(
-            usd_per_hour=accrual.rate(held) or Fraction(0),
-            end_s=None if end is None else max(0.0, (end - now).total_seconds()),
-            deadline_s=None
-            if deadline is None
-            else max(0.0, deadline - (now - begun).total_seconds()),
-            limit_left=None if own is None or own.total is None else own.limit - own.total,
-        )
 
     def _next_look(self, found: standing.Facts) -> float:
         delays = [LOOK_SECONDS if found.running else IDLE_SECONDS]
@@ -215,11 +198,27 @@ class BudgetKeeper:
     async def _judge(self, job: JobRecord, records: Iterable[BudgetRecord]) -> float:
         """Note on a job that its money is spent, or take the note away."""
         now, workers = self._clock.now(), self._view.workers(job.uid)
-        note = stops.note(job, workers, suspending(records, job), now)
+        own = stops.standing(job, workers, now)
+        note = stops.note(job, workers, own, suspending(records, job), now)
         if note != job.unfunded:
             await self._writer.unfund(job, note)
             logger.info("%s: %s", job.key, note.why if note else "there is money again")
             self._changed(job.uid)
-        own = stops.standing(job, workers, now)
         left = own.seconds_left if own is not None and note is None else None
         return IDLE_SECONDS if left is None else min(LOOK_SECONDS, left)
+
+
+def _running(job: JobRecord, workers: Sequence[Worker], now: datetime) -> Running:
+    """What a job costs from now on."""
+    held = costing(job, workers)
+    progress = job.status.progress
+    end = progress.estimated_completion_time if progress is not None else None
+    deadline = job.spec.active_deadline_seconds if job.spec is not None else None
+    begun = min((w.bound for w in held if w.bound is not None), default=now)
+    own = stops.standing(job, workers, now)
+    return Running(
+        usd_per_hour=accrual.rate(held) or Fraction(0),
+        end_s=None if end is None else max(0.0, (end - now).total_seconds()),
+        deadline_s=None if deadline is None else max(0.0, deadline - (now - begun).total_seconds()),
+        limit_left=None if own is None or own.total is None else own.limit - own.total,
+    )

@@ -71,6 +71,11 @@ def uncharged(job: JobRecord, workers: Iterable[Worker]) -> list[Worker]:
     return [worker for worker in workers if worker.accounted and worker.uid not in closing]
 
 
+def costing(job: JobRecord, workers: Iterable[Worker]) -> list[Worker]:
+    """The pods that cost more from moment to moment."""
+    return [w for w in uncharged(job, workers) if w.bound is not None and not w.settled]
+
+
 def holds_nodes(workers: Iterable[Worker]) -> bool:
     """Whether a job is on nodes, or has been given some."""
     return any(worker.live and worker.node and not worker.gates for worker in workers)

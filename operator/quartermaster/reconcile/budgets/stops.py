@@ -12,7 +12,7 @@ from quartermaster.decide.cost import accrual, limit
 from quartermaster.decide.cost.accrual import NEWS_LAG
 from quartermaster.domain.money.budget import Action, Unfunded
 from quartermaster.domain.worker import Worker
-from quartermaster.reconcile.budgets.spending import bill, holds_nodes, uncharged
+from quartermaster.reconcile.budgets.spending import bill, costing, holds_nodes
 from quartermaster.reconcile.budgets.verdicts import spent_text
 from quartermaster.units import usd
 
@@ -45,8 +45,7 @@ def standing(job: JobRecord, workers: Sequence[Worker], now: datetime) -> Standi
         return None
     # As old as news of a pod's end can be: what has been billed up to then never falls.
     spent = bill(job, workers, now - NEWS_LAG)
-    held = [w for w in uncharged(job, workers) if w.bound is not None and not w.settled]
-    rate = accrual.rate(held)
+    rate = accrual.rate(costing(job, workers))
     return Standing(
         limit=Fraction(money.limit),
         total=spent.known if spent.whole and rate is not None else None,
@@ -64,19 +63,24 @@ def _save_s(job: JobRecord) -> float | None:
 
 
 def note(
-    job: JobRecord, workers: Sequence[Worker], by: BudgetRecord | None, now: datetime
+    job: JobRecord,
+    workers: Sequence[Worker],
+    own: Standing | None,
+    by: BudgetRecord | None,
+    now: datetime,
 ) -> Unfunded | None:
     """What is to stand on the job: that it has to stop, or nothing.
 
     Args:
         job: The job.
         workers: Its pods.
+        own: How it stands to its own limit.
         by: A Budget that has it stopped.
         now: The time.
     """
-    own = _own(job, standing(job, workers, now), now)
-    if own is not None or by is None:
-        return own
+    limited = _own(job, own, now)
+    if limited is not None or by is None:
+        return limited
     old, key = job.unfunded, str(by.budget.key)
     if old is not None and old.by == key:
         return old
