@@ -113,12 +113,12 @@ class ClusterCollector(Collector):
     @override
     def collect(self) -> Iterator[Family]:
         """All series, now."""
-        leader = _family(metrics.LEADER)
+        leader = gauge(metrics.LEADER)
         leader.add_metric([], float(self._leading()))
         yield leader
         jobs = list(self._jobs())
         yield from _job_families(jobs)
-        gpus, used = _family(metrics.NODE_GPUS), _family(metrics.NODE_GPUS_USED)
+        gpus, used = gauge(metrics.NODE_GPUS), gauge(metrics.NODE_GPUS_USED)
         for (pool, accelerator), (_, total, held) in sorted(self._snapshot().usage().items()):
             if total:
                 gpus.add_metric([pool, accelerator], total)
@@ -136,8 +136,8 @@ class QueueCollector(Collector):
     @override
     def collect(self) -> Iterator[Family]:
         """All series, now."""
-        pending, admitted = _family(metrics.QUEUE_PENDING), _family(metrics.QUEUE_ADMITTED)
-        share, gpus = _family(metrics.QUEUE_SHARE), _family(metrics.QUEUE_GPUS)
+        pending, admitted = gauge(metrics.QUEUE_PENDING), gauge(metrics.QUEUE_ADMITTED)
+        share, gpus = gauge(metrics.QUEUE_SHARE), gauge(metrics.QUEUE_GPUS)
         for name, _, status in sorted(self._records(), key=lambda record: record[0]):
             if not status:
                 continue
@@ -150,12 +150,13 @@ class QueueCollector(Collector):
         yield from (pending, admitted, share, gpus)
 
 
-def _family(metric: metrics.Metric) -> GaugeMetricFamily:
+def gauge(metric: metrics.Metric) -> GaugeMetricFamily:
+    """A family without samples yet."""
     return GaugeMetricFamily(metrics.PREFIX + metric.name, metric.help, labels=metric.labels)
 
 
 def _job_families(jobs: list[JobRecord]) -> Iterator[Family]:
-    states = _family(metrics.JOBS)
+    states = gauge(metrics.JOBS)
     for state in State:
         count = sum(1 for job in jobs if (job.status.state or State.PENDING) is state)
         states.add_metric([state.value], count)
@@ -163,7 +164,7 @@ def _job_families(jobs: list[JobRecord]) -> Iterator[Family]:
     families: dict[str, GaugeMetricFamily] = {}
     for job in jobs:
         for metric, value, *labels in (*_readings(job), *_step(job)):
-            family = families.setdefault(metric.name, _family(metric))
+            family = families.setdefault(metric.name, gauge(metric))
             family.add_metric([job.key.namespace, job.key.name, *labels], float(value))
     yield from families.values()
 

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time
 
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.core import Metric as Family
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from quartermaster import metrics
+from quartermaster.adapters.telemetry import gauge
 from quartermaster.decide.cost.prices import PriceBook, price_of
 from quartermaster.domain.cluster import Snapshot
 from quartermaster.domain.money.price import PriceKind
@@ -36,7 +36,7 @@ class PriceCollector(Collector):
 
     def _ages(self) -> Family:
         """Counted from the beginning of the day: a price of today is some hours old."""
-        ages, now = _family(metrics.PRICE_AGE), self._now()
+        ages, now = gauge(metrics.PRICE_AGE), self._now()
         for kind, prices in self._book().lists:
             for provider, day in sorted(prices.newest().items()):
                 age = now - datetime.combine(day, time(), UTC)
@@ -53,14 +53,10 @@ class PriceCollector(Collector):
             if price is not None:
                 key = node.instance_type, node.region, node.capacity.value
                 dearest[key] = max(dearest.get(key, 0.0), float(price.usd_per_hour))
-        nodes, rates = _family(metrics.PRICED_NODES), _family(metrics.NODE_PRICE)
+        nodes, rates = gauge(metrics.PRICED_NODES), gauge(metrics.NODE_PRICE)
         for source, count in counts.items():
             nodes.add_metric([source], count)
         for labels, rate in sorted(dearest.items()):
             rates.add_metric(labels, rate)
         yield nodes
         yield rates
-
-
-def _family(metric: metrics.Metric) -> GaugeMetricFamily:
-    return GaugeMetricFamily(metrics.PREFIX + metric.name, metric.help, labels=metric.labels)
