@@ -38,5 +38,5 @@ def machine(node: Node, pool: Pool) -> Machine:
         instance_type=node.instance_type,
         region=node.region,
         zone=node.zone,
-        capacity_type="" if node.capacity is Capacity.UNKNOWN else node.capacity,
+        capacity_type="" if node.capacity is Capacity.UNKNOWN else node.capacity.value,
     )
