@@ -75,17 +75,17 @@ _SOURCES = tuple(
 
 def reference() -> str:
     """The whole page as Markdown."""
-    parts = [_TOP, _GPUS, _table(_GPU_HEAD, map(_gpu, ACCELERATORS))]
+    parts = [_TOP, _GPUS, table(_GPU_HEAD, map(_gpu, ACCELERATORS))]
     parts += ["What is left unknown on purpose:\n", _list(UNSETTLED)]
     parts += ["What is not here:\n", _list(LEFT_OUT)]
-    parts += [_INSTANCES, _table(_INSTANCE_HEAD, map(_instance, INSTANCE_TYPES))]
-    parts += [_LABELS, _table(("label", "GPU model"), _aliases())]
-    parts += [_MODEL_LABELS, _table(("label", "exact", "source"), _model_labels())]
+    parts += [_INSTANCES, table(_INSTANCE_HEAD, map(_instance, INSTANCE_TYPES))]
+    parts += [_LABELS, table(("label", "GPU model"), _aliases())]
+    parts += [_MODEL_LABELS, table(("label", "exact", "source"), _model_labels())]
     head = ("label", "spot", "on-demand", "source")
-    parts += [_CAPACITY_LABELS, _table(head, _capacity_labels())]
-    parts += [_PRESETS, _table(("nodes of", "levels", "source"), _presets())]
-    parts += [_MIG, _table(("GPU model", "profile", "compute", "memory"), _mig())]
-    parts += [_SOURCES_TOP, _table(("", "source", "read"), _sources())]
+    parts += [_CAPACITY_LABELS, table(head, _capacity_labels())]
+    parts += [_PRESETS, table(("nodes of", "levels", "source"), _presets())]
+    parts += [_MIG, table(("GPU model", "profile", "compute", "memory"), _mig())]
+    parts += [_SOURCES_TOP, table(("", "source", "read"), _sources())]
     return "\n".join(parts)
 
 
@@ -170,7 +170,8 @@ def _list(reasons: Mapping[str, str]) -> str:
     return "".join(f"- {what}: {why}.\n" for what, why in reasons.items())
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table as Markdown."""
     titles = list(head)
     lines = [titles, ["---"] * len(titles), *map(list, rows)]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)

@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
+from quartermaster.catalog.prices.rows import COLUMNS
+
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = ROOT / "operator/quartermaster/catalog/prices"
 DATA = Path(os.environ.get("QM_BENCH_DATA", ROOT.parent / "shared/data")) / "prices"
-COLUMNS = (
-    "provider", "instance_type", "region", "capacity_type", "usd_per_hour", "price_date", "source",
-)  # fmt: skip
 
 AWS = "2026-07-20", "karpenter-provider-aws 1d927085"
 GCP = "2026-08-03", "karpenter-provider-gcp 417f047b"

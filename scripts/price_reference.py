@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
 
-from quartermaster.adapters.prices.shipped import LISTS
+from catalogue_reference import table
+
+from quartermaster.adapters.prices.shipped import shipped_offers
 from quartermaster.catalog.gpus import ACCELERATORS
 from quartermaster.catalog.instances import instance
 from quartermaster.catalog.prices.price_list import Offer
-from quartermaster.catalog.prices.rows import COLUMNS, SKYPILOT_COLUMNS, offers
+from quartermaster.catalog.prices.rows import COLUMNS, SKYPILOT_COLUMNS
 from quartermaster.domain.cluster import Capacity
 
 _LISTS = "operator/quartermaster/catalog/prices"
@@ -47,24 +48,20 @@ _NAMES = {"aws": "AWS", "azure": "Azure", "gcp": "GCP"}
 
 def reference() -> str:
     """The whole page as Markdown."""
-    found = [offer for name in LISTS for offer in offers(name, _text(name))]
+    found = list(shipped_offers())
     heads = ("cloud", "types", "regions", "on demand", "spot", "as of", "carried over from")
     prices = ("model", "on demand", "spot")
     return "\n".join(
         [
             _TOP,
             _CLOUDS,
-            _table(heads, _clouds(found)),
+            table(heads, _clouds(found)),
             _MODELS,
-            _table(prices, _models(found)),
+            table(prices, _models(found)),
             _MISSING,
             _FORMAT.format(own="`, `".join(COLUMNS), skypilot="`, `".join(SKYPILOT_COLUMNS)),
         ]
     )
-
-
-def _text(name: str) -> str:
-    return files("quartermaster.catalog.prices").joinpath(name).read_text("utf-8")
 
 
 def _clouds(found: Iterable[Offer]) -> Iterator[list[str]]:
@@ -100,9 +97,3 @@ def _models(found: Iterable[Offer]) -> Iterator[list[str]]:
 
 def _range(rates: list[float]) -> str:
     return f"{min(rates):.2f} to {max(rates):.2f}" if rates else ""
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    titles = list(head)
-    lines = [titles, ["---"] * len(titles), *map(list, rows)]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)

@@ -3,6 +3,7 @@
 import argparse
 
 from kubectl_qm.commands.context import Context
+from kubectl_qm.commands.status import where
 from kubectl_qm.errors import Exit
 from kubectl_qm.render.money.budgets import budgets_page
 from kubectl_qm.spending.budgets import budget, fullest_first
@@ -14,8 +15,7 @@ def run(context: Context, _arguments: argparse.Namespace) -> Exit:
     if context.is_machine:
         context.give({"budgets": found})
     elif not found:
-        where = f"namespace {context.namespace!r}" if context.namespace else "this cluster"
-        context.note(f"No Budgets in {where}: jobs are limited by spec.budget alone.")
+        context.note(f"No Budgets in {where(context)}: jobs are limited by spec.budget alone.")
     else:
         look = context.look()
         context.show(budgets_page(found, look=look, everywhere=context.namespace is None), look)

@@ -16,6 +16,7 @@ from kubectl_qm.render.money.showback import advice_page, showback_page
 from quartermaster.decide.cost.ledger import recommend as advice
 from quartermaster.decide.cost.ledger import showback
 from quartermaster.decide.cost.ledger.focus import decimal
+from quartermaster.decide.cost.ledger.nodes import PAYING
 from quartermaster.decide.cost.ledger.showback import Row
 from quartermaster.domain.money.spending import Amounts, Dimension, Line
 
@@ -111,12 +112,9 @@ def _lines(answer: Json, shown: int, namespace: str | None, asked: Dimension) ->
         key = tuple(line["key"])
         if namespace is not None and key[shown] != namespace:
             continue
-        if asked is Dimension.JOB and key[shown + 1] not in _WORK:
+        if asked is Dimension.JOB and key[shown + 1] not in PAYING:
             continue
         yield Line((*key[:shown], *key[shown + 1 :]), _amounts(line))
-
-
-_WORK = frozenset({"Job", "Service"})
 
 
 def _amounts(line: Mapping[str, object]) -> Amounts:

@@ -1,13 +1,25 @@
 """The price lists that come with this version."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
 
-from quartermaster.catalog.prices.price_list import PriceList
+from quartermaster.catalog.prices.price_list import Offer, PriceList
 from quartermaster.catalog.prices.rows import offers
 from quartermaster.domain.money.price import PriceKind
 
 LISTS = ("aws.csv", "gcp.csv", "azure.csv")
+
+
+def shipped_offers() -> Iterator[Offer]:
+    """What stands in them, list by list.
+
+    Raises:
+        SpecError: One of them is spoilt.
+    """
+    folder = files("quartermaster.catalog.prices")
+    for name in LISTS:
+        yield from offers(name, folder.joinpath(name).read_text("utf-8"))
 
 
 @lru_cache(maxsize=1)
@@ -17,11 +29,7 @@ def shipped() -> PriceList:
     Raises:
         SpecError: One of them is spoilt.
     """
-    folder = files("quartermaster.catalog.prices")
-    found = [
-        offer for name in LISTS for offer in offers(name, folder.joinpath(name).read_text("utf-8"))
-    ]
-    return PriceList(found)
+    return PriceList(shipped_offers())
 
 
 def lists(own: PriceList | None = None) -> tuple[tuple[PriceKind, PriceList], ...]:
