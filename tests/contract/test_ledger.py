@@ -4,9 +4,11 @@ import asyncio
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -227,6 +229,19 @@ async def test_two_operators_that_start_at_once_make_the_tables_once(url: str) -
     assert await total(both[0]) == Fraction("26.42")
     for each in both:
         await each.close()
+
+
+async def test_a_file_that_another_one_is_making_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ledger = SqlLedger(f"sqlite:///{path}", FakeClock())
+        opening = asyncio.create_task(ledger.open())
+        await asyncio.sleep(0.2)
+        assert not opening.done()
+        other.execute("COMMIT")
+        await opening
+    await ledger.close()
 
 
 WRITER = """

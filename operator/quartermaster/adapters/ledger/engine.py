@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -22,6 +23,10 @@ LOCK = 0x51_4D_4C
 """Number of the advisory lock in PostgreSQL under which the ledger is written; QML."""
 BUSY_SECONDS = 10
 """So long a writer waits for another one [s]."""
+_PAUSE_S = 0.01
+"""Between two attempts at what SQLite does not wait for."""
+_PRIMARY = 0xFF
+"""What of a result code says what went wrong; https://www.sqlite.org/rescode.html."""
 _SIDE_FILES = ("", "-wal", "-shm")
 """What SQLite keeps beside a database in WAL mode; https://www.sqlite.org/wal.html."""
 
@@ -66,8 +71,23 @@ def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     """What is acknowledged is on the disk, and readers do not wait for the writer."""
     # Python's module would begin transactions by its own rules; the listener begins them.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+    _write_ahead(connection)
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Put the file into WAL mode; here alone SQLite does not wait for whoever else begins to."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > until:
+                raise
+        else:
+            return
+        time.sleep(_PAUSE_S)
 
 
 def migrate(engine: sa.Engine) -> None:
