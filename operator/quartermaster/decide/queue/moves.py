@@ -8,6 +8,7 @@ where all of them have a place elsewhere.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from quartermaster.decide.cost.rates import STEPS_PER_USD
 from quartermaster.decide.fleet import tightest
@@ -38,8 +39,8 @@ def moves(case: Case) -> tuple[tuple[Move, ...], Placed] | None:
     """The cheapest jobs to move, where each goes, and where the gang does; None: none would do.
 
     Args:
-        case: Who waits, and the jobs that may be moved, each told how it would be placed anew. As
-            many sets are looked at as it has trials.
+        case: Who waits, and the jobs that may be moved, each told how it would be placed anew.
+            The cheapest set is exact while its trials last; after them it is a minimal one.
     """
     nodes = case.rooms[0].fleet.estate.nodes
     useful = {node.name for node in nodes if node.allocatable.devices}
@@ -49,13 +50,34 @@ def moves(case: Case) -> tuple[tuple[Move, ...], Placed] | None:
         if _movable(one, case.gang) and any(seat.node in useful for seat in one.seats)
     )
     costs = [int(cost * STEPS_PER_USD) for cost, _, _ in priced]
-    for trial, (_, indices) in enumerate(cheapest_first(costs)):
-        if trial >= case.trials:
-            return None
+    for _, indices in islice(cheapest_first(costs), case.trials):
         found = _rearranged(case, [priced[index][2] for index in indices])
         if found is not None:
             return found
-    return None
+    return _out_of_its_way(case, [holding for _, _, holding in priced])
+
+
+def _out_of_its_way(
+    case: Case, cheapest: Sequence[Holding]
+) -> tuple[tuple[Move, ...], Placed] | None:
+    """Those on the nodes that the gang takes with all of them away, less who may stay.
+
+    Sets by their cost are mostly of jobs all over the cluster, of which no few make room anywhere;
+    so where the gang would go comes first here. The dearest is the first to stay. No more jobs than
+    there are trials are moved for one gang, which bounds the search too.
+    """
+    decision = choose(case.gang, tightest(room.without(cheapest) for room in case.rooms))
+    if not isinstance(decision, Placed):
+        return None
+    nodes = {one.node for one in decision.assignments}
+    chosen = [one for one in cheapest if any(seat.node in nodes for seat in one.seats)]
+    found = _rearranged(case, chosen) if len(chosen) <= case.trials else None
+    for holding in reversed(chosen) if found is not None else ():
+        fewer = [one for one in chosen if one is not holding]
+        better = _rearranged(case, fewer)
+        if better is not None:
+            chosen, found = fewer, better
+    return found
 
 
 def _movable(holding: Holding, gang: Gang) -> bool:

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quartermaster.decide.queue.admit import admit
@@ -83,6 +83,15 @@ def test_nobody_is_moved_who_has_no_place_elsewhere() -> None:
     assert verdict.move == ()
 
 
+def test_after_the_trials_nobody_is_moved_in_vain_and_the_dearest_stay() -> None:
+    """Twelve jobs all over the cluster: among so many sets the first that help come too late."""
+    names = "abcdefgh"
+    row = [job(name, "node-0", lost_s=60.0 * (8 - i)) for i, name in enumerate(names)]
+    others = [job(f"small-{i}", f"node-{i}", lost_s=1.0) for i in (1, 2, 3, 4)]
+    verdict = judged(wide(6), [8, 4, 4, 4, 4], *row, *others)
+    assert set(moved(verdict)) == {"c", "d", "e", "f", "g", "h"}
+
+
 def movable_by_hand(size: int, gpus: list[int], held: list[list[int]]) -> bool:
     """Whether some node can be emptied enough by moving whole one-GPU jobs to other nodes."""
     free = [have - sum(jobs) for have, jobs in zip(gpus, held, strict=True)]
@@ -92,6 +101,8 @@ def movable_by_hand(size: int, gpus: list[int], held: list[list[int]]) -> bool:
 
 
 @given(st.integers(0, 10**9))
+@example(11).via("more sets of jobs all over the cluster than are tried")
+@example(593).via("the same")
 def test_all_have_a_place_and_somebody_is_moved_wherever_that_helps(seed: int) -> None:
     """Jobs of one GPU each: they fit wherever a GPU is free, so counting is enough."""
     random = Random(seed)
