@@ -47,10 +47,11 @@ def _scaled(quantity: str, factor: int) -> int:
 
 
 def usd(amount: Fraction, digits: int = 4) -> str:
-    """An exact amount as a decimal string, rounded half up at the last digit."""
-    scaled = (amount * 10**digits * 2 + 1).__floor__() // 2
+    """An exact amount as a decimal string, rounded half away from zero at the last digit."""
+    scaled = (abs(amount) * 10**digits * 2 + 1).__floor__() // 2
     whole, part = divmod(scaled, 10**digits)
-    return f"{whole}.{part:0{digits}d}" if digits else str(whole)
+    sign = "-" if amount < 0 and scaled else ""
+    return f"{sign}{whole}.{part:0{digits}d}" if digits else f"{sign}{whole}"
 
 
 def exact(amount: Fraction) -> str:

@@ -80,13 +80,16 @@ def test_any_text_is_a_quantity_or_a_value_error(text: str) -> None:
         (Fraction(263, 500), 4, "0.5260"),
         (Fraction(99999, 100000), 4, "1.0000"),
         (Fraction(10**15), 2, "1000000000000000.00"),
+        (Fraction(-6, 10**4), 4, "-0.0006"),
+        (Fraction(-3, 2), 0, "-2"),
+        (Fraction(-1, 10**9), 4, "0.0000"),
     ],
 )
-def test_money_is_rounded_half_up(amount: Fraction, digits: int, want: str) -> None:
+def test_money_is_rounded_half_away_from_zero(amount: Fraction, digits: int, want: str) -> None:
     assert usd(amount, digits) == want
 
 
-@given(st.fractions(min_value=0, max_value=10**9))
+@given(st.fractions(min_value=-(10**9), max_value=10**9))
 def test_money_is_off_by_half_a_digit_at_most(amount: Fraction) -> None:
     assert abs(Fraction(usd(amount)) - amount) <= Fraction(1, 20_000)
 
