@@ -50,6 +50,8 @@ from quartermaster.reconcile.ledger import upkeep
 from quartermaster.reconcile.ledger.nodes import NodeAccounts
 from quartermaster.reconcile.progress import read_report
 from quartermaster.reconcile.queue import WorkQueue
+from quartermaster.reconcile.spot import keeper as spot
+from quartermaster.reconcile.spot.keeper import SpotKeeper
 from quartermaster.reconcile.training_job import TrainingJobReconciler
 from quartermaster.reconcile.world import World
 from quartermaster.settings import Settings
@@ -88,9 +90,14 @@ class Operator:
             leading=self._may_write,
             accepted=self._touched,
             answered=self._telemetry.reported,
+            expected=self._lasting_s,
+        )
+        around = self._view, self._writer, self._telemetry, self._clock
+        self._spot = SpotKeeper(
+            spot.Surroundings(*around, self._progress, scene.KNOWN), self._touched
         )
         self._cycle = PlacementCycle(
-            Surroundings(self._view, self._writer, self._telemetry, self._clock, scene.KNOWN),
+            Surroundings(*around, self._spot, scene.KNOWN),
             settings=settings,
             changed=self._touched,
         )
@@ -113,6 +120,7 @@ class Operator:
             decisions=self._cycle.decisions,
             counters=self._counters,
             funding=Verdicts(self._view, self._clock),
+            spot=self._spot,
         )
         self._reconciler = TrainingJobReconciler(world)
         self._queue = WorkQueue(self._reconciler)
@@ -236,6 +244,7 @@ class Operator:
             tasks.create_task(self._queue.run(self._settings.concurrency))
             tasks.create_task(self._cycle.run())
             tasks.create_task(self._keeper.run())
+            tasks.create_task(self._spot.run())
             tasks.create_task(self._report_pools())
             if self._ledger is not None:
                 tasks.create_task(self._keep_ledger(self._ledger))
@@ -316,9 +325,13 @@ class Operator:
             self._queue.add(job_uid)
             self._keeper.wake()
 
+    def _lasting_s(self, job_uid: str) -> float | None:
+        return self._spot.mean_s(job_uid)
+
     def _room(self) -> None:
         self._cycle.wake()
         self._keeper.wake()
+        self._spot.wake()
 
     def _may_write(self) -> bool:
         return self._leadership.may_write()

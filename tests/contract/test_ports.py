@@ -17,6 +17,7 @@ from quartermaster.app import Operator
 from quartermaster.reconcile import ports
 from quartermaster.reconcile.budgets.spending import JobSpending
 from quartermaster.reconcile.budgets.verdicts import Verdicts
+from quartermaster.reconcile.spot.keeper import SpotKeeper
 from tests.support.ledger import MemoryLedger, MemoryOccupancy
 from tests.support.memory import (
     FakeClock,
@@ -44,6 +45,7 @@ FITS: list[tuple[type, type]] = [
     (ports.Counters, MemoryCounters),
     (ports.Spending, JobSpending),
     (ports.Funding, Verdicts),
+    (ports.Spot, SpotKeeper),
     (ports.Ledger, SqlLedger),
     (ports.Ledger, MemoryLedger),
     (ports.Occupancy, ClusterOccupancy),

@@ -13,6 +13,8 @@ from quartermaster.reconcile.budgets.keeper import BudgetKeeper
 from quartermaster.reconcile.budgets.spending import JobSpending
 from quartermaster.reconcile.budgets.verdicts import Verdicts
 from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
+from quartermaster.reconcile.spot import keeper as spot
+from quartermaster.reconcile.spot.keeper import SpotKeeper
 from quartermaster.reconcile.training_job import TrainingJobReconciler
 from quartermaster.reconcile.world import World
 from quartermaster.settings import Settings
@@ -48,10 +50,12 @@ class Operation:
 
     def begin(self) -> None:
         """A new process: nothing is remembered but what the cluster holds."""
+        around = self.cluster, self.cluster, self.telemetry, self.cluster.clock
+        self.spot = SpotKeeper(
+            spot.Surroundings(*around, self.reports, self.hardware), changed=lambda uid: None
+        )
         self.cycle = PlacementCycle(
-            Surroundings(
-                self.cluster, self.cluster, self.telemetry, self.cluster.clock, self.hardware
-            ),
+            Surroundings(*around, self.spot, self.hardware),
             settings=self.settings,
             changed=lambda uid: None,
         )
@@ -67,6 +71,7 @@ class Operation:
             decisions=self.cycle.decisions,
             counters=self.counters,
             funding=Verdicts(self.cluster, self.cluster.clock),
+            spot=self.spot,
         )
         self.reconciler = TrainingJobReconciler(world)
         self.keeper = BudgetKeeper(
@@ -90,6 +95,7 @@ class Operation:
             self.cluster.controllers()
             try:
                 await self.keeper.once()
+                await self.spot.once()
                 await self.cycle.once()
                 for uid in uids or ("uid-job",):
                     await self.reconciler(uid)

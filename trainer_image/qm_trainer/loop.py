@@ -221,7 +221,11 @@ def save_when_due(session: Session) -> None:
     stall = session.out.clock() - now
     session.probe.stalled(stall)
     cost = max(stall, session.saver.seconds)
-    session.next_save = now + checkpoint.period(session.run.checkpoint.period_seconds, cost)
+    session.next_save = now + checkpoint.period(
+        session.run.checkpoint.period_seconds,
+        cost,
+        session.out.reporter.mean_between_interruptions_s,
+    )
 
 
 def save(session: Session) -> None:

@@ -28,6 +28,8 @@ LONGEST_PERIOD_S = 30.0
 """What the period grows to while the other side answers 429 [s]."""
 FAREWELL_S = 10.0
 """How long the last report may take [s]."""
+ANSWER_BYTES = 4096
+"""Read of an answer; what is longer is nobody's [byte]."""
 METRICS_LIMIT = 16
 PROFILE_LIMIT = 32
 
@@ -86,6 +88,8 @@ class Client:
         self._closing = self._hurry = False
         self._turn = threading.Condition()
         self._trouble = ""
+        self.mean_between_interruptions_s: float | None = None
+        """As the operator has told last, of where this run is [s]; None: it has not."""
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
         self._thread.start()
 
@@ -130,7 +134,7 @@ class Client:
                 token = self._token_file.read_text().strip()
                 request.add_header("Authorization", f"Bearer {token}")
             with self._opener.open(request, timeout=self._timeout_s) as answer:
-                answer.read()
+                self._hear(answer.read(ANSWER_BYTES))
         except urllib.error.HTTPError as error:
             error.close()
             slower = error.code == 429
@@ -145,6 +149,15 @@ class Client:
         self._period_s = self._shortest_s
         self._say("")
         return True
+
+    def _hear(self, answer: bytes) -> None:
+        """Take over what is said of interruptions; what cannot be read says nothing."""
+        try:
+            told = json.loads(answer)["meanSecondsBetweenInterruptions"] if answer else None
+            mean = None if told is None else float(told)
+        except (ValueError, TypeError, KeyError):
+            return
+        self.mean_between_interruptions_s = mean if mean and math.isfinite(mean) else None
 
     def _say(self, trouble: str) -> None:
         """One line when the trouble changes, not one a post."""
@@ -178,6 +191,11 @@ class Reporter:
     def last(self) -> Mapping[str, Any]:
         """The newest report."""
         return dict(self._state)
+
+    @property
+    def mean_between_interruptions_s(self) -> float | None:
+        """What the operator expects where this run is [s]; None where it has not told."""
+        return None if self._client is None else self._client.mean_between_interruptions_s
 
     def stepping(self) -> None:
         """The first step of this life is done, or begun: what comes before it is starting."""

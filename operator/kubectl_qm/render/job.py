@@ -22,7 +22,7 @@ BAR = 30
 LONGEST_STEP_S = 10**9
 """What a status says beyond that is no time of a step [s]."""
 
-_ALWAYS = {"Placed", "Running", "Funded"}
+_ALWAYS = {"Placed", "Running", "Funded", "OnTime"}
 """Conditions that say something even when they are false."""
 
 

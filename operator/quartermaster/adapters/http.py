@@ -89,6 +89,7 @@ class ProgressEndpoint:
         leading: Callable[[], bool],
         accepted: Callable[[str], None],
         answered: Callable[[int], None],
+        expected: Callable[[str], float | None] = lambda _: None,
     ) -> None:
         self._reviewer = reviewer
         self._find_job = find_job
@@ -97,6 +98,7 @@ class ProgressEndpoint:
         self._leading = leading
         self._accepted = accepted
         self._answered = answered
+        self._expected = expected
         self._reports: dict[str, Report] = {}
 
     def last(self, job_uid: str) -> Report | None:
@@ -108,14 +110,19 @@ class ProgressEndpoint:
         self._reports.pop(job_uid, None)
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer one report."""
-        status, error = await self._take(request)
+        """Answer one report, with how long runs last on average where it is, if that is known."""
+        status, told = await self._take(request)
+        if status == 204 and (mean_s := self._expected(told)) is not None:
+            status = 200
+            self._answered(status)
+            return web.json_response({"meanSecondsBetweenInterruptions": round(mean_s, 1)})
         self._answered(status)
         if status == 204:
             return web.Response(status=204)
-        return web.json_response({"error": error}, status=status)
+        return web.json_response({"error": told}, status=status)
 
     async def _take(self, request: web.Request) -> tuple[int, str]:
+        """The status, and what is wrong or, of a report that was taken, whose it was."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return 401, "send the projected token as Authorization: Bearer TOKEN"
@@ -139,7 +146,7 @@ class ProgressEndpoint:
             return 429, "at most one report in 2 s"
         self._reports[job.uid] = report
         self._accepted(job.uid)
-        return 204, ""
+        return 204, job.uid
 
     def _stranger(self) -> tuple[int, str]:
         if not self._leading():

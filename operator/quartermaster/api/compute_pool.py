@@ -15,8 +15,8 @@ from quartermaster.api.base import (
     MapList,
     Money,
 )
+from quartermaster.api.placement import CapacityType
 from quartermaster.api.rule import Keeps, Rule
-from quartermaster.api.training_job import CapacityType
 from quartermaster.api.training_job_status import Condition
 from quartermaster.domain.cluster import NODE_LEVEL
 

@@ -76,6 +76,7 @@ class ConditionType(StrEnum):
     PREEMPTED = "Preempted"
     RESIZING = "Resizing"
     FUNDED = "Funded"
+    ON_TIME = "OnTime"
     COMPLETE = "Complete"
     FAILED = "Failed"
 

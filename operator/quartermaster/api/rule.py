@@ -87,19 +87,21 @@ def matches(pattern: str, message: str) -> Rule:
     )
 
 
-def unchangeable(field: str, *, optional: bool = False) -> Rule:
+def unchangeable(field: str, *, optional: bool = False, within: str = "") -> Rule:
     """A rule that a field of the spec keeps the value that it was created with.
 
     Args:
         field: Its name in the document.
         optional: Whether it can be absent, which CEL has to be told.
+        within: The field of the spec that it lies in; empty for the spec itself.
     """
-    same = f"self.{field} == oldSelf.{field}"
+    path = f"{within}.{field}" if within else field
+    same = f"self.{path} == oldSelf.{path}"
     if optional:
-        has, had = f"has(self.{field})", f"has(oldSelf.{field})"
+        has, had = f"has(self.{path})", f"has(oldSelf.{path})"
         same = f"{has} == {had} && (!{has} || {same})"
     return Rule(
-        message=f"spec.{field} cannot be changed after creation: "
+        message=f"spec.{path} cannot be changed after creation: "
         "delete the job and apply it again, or apply it under another name",
         cel=same,
     )

@@ -13,24 +13,17 @@ from quartermaster.api.base import (
     ByteQuantity,
     Decimal9,
     FreeForm,
-    LabelKey,
-    LabelValue,
     MapList,
     Name,
     PrintableText,
     at_least,
 )
 from quartermaster.api.budgets.limit import JobBudget
+from quartermaster.api.placement import PLACEMENT_FIXED, Placement
 from quartermaster.api.resources import Resources
 from quartermaster.api.rule import Keeps, Rule, matches, unchangeable
-from quartermaster.api.training_job_rules import (
-    ARGS_NEED_COMMAND,
-    COMMAND_OR_MODEL,
-    LOOP_WITHOUT_GAUDI,
-)
-from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.profile import Kernel
-from quartermaster.domain.workload import Objective, TopologyMode
+from quartermaster.domain.resources import GpuResource
 
 KIND = "TrainingJob"
 PLURAL = "trainingjobs"
@@ -60,19 +53,6 @@ class StrategyMode(StrEnum):
 
     AUTO = "Auto"
     DDP = "DDP"
-
-
-class CapacityType(StrEnum):
-    """What kind of capacity a job may run on."""
-
-    AUTO = "Auto"
-    SPOT = "Spot"
-    ON_DEMAND = "OnDemand"
-
-    @property
-    def capacity(self) -> Capacity | None:
-        """How the node has to be bought; None takes any."""
-        return None if self is CapacityType.AUTO else Capacity(self.value)
 
 
 class Model(ApiModel):
@@ -244,48 +224,6 @@ class Trainer(ApiModel):
     """One seed for initialisation, shuffling and augmentation."""
 
 
-LEVEL_NEEDS_MODE = Rule(
-    message="topology.level has no effect with mode Unconstrained: "
-    "drop the level, or take Preferred or Required",
-    holds=lambda topology: not (topology.level and topology.mode is TopologyMode.UNCONSTRAINED),
-    cel="!has(self.level) || self.mode != 'Unconstrained'",
-)
-
-
-class Topology(ApiModel):
-    """How near to each other the workers have to be."""
-
-    RULES: ClassVar = (LEVEL_NEEDS_MODE,)
-
-    mode: TopologyMode = TopologyMode.PREFERRED
-    """`Required` waits for one domain that holds the gang; `Preferred` takes the fewest domains."""
-    level: LabelKey | None = None
-    """The node label that names the domain, for example `topology.kubernetes.io/zone`.
-
-    Unset means the narrowest of the pool's levels that will do."""
-
-
-class Placement(ApiModel):
-    """Where the job may run."""
-
-    capacity_type: CapacityType = CapacityType.AUTO
-    """`Auto` takes whichever is cheaper."""
-    accelerators: Annotated[list[LabelValue], Field(max_length=32)] = Field(default_factory=list)
-    """GPU models that will do, as the nodes' labels name them; empty means any."""
-    pools: Annotated[list[Name], Field(max_length=32)] = Field(default_factory=list)
-    """ComputePools that may be used; empty means any."""
-    topology: Topology = Topology()
-    """How near to each other the workers have to be."""
-    objective: Objective = Objective.BALANCED
-    """`Cost` takes the least money to finish, `Time` the least time, `Balanced` the least product.
-
-    It decides where it is known how fast the job would be; elsewhere the price per hour does."""
-    defragment: StrictBool = False
-    """Whether jobs of its queue and of no higher priority may be moved to other nodes for it.
-
-    Each of them saves and starts again; that is done where it lets this job start."""
-
-
 CLASS_OR_URI = Rule(
     message="checkpoint.storageClassName is for the claim that is made when checkpoint.uri is "
     "unset: give one of the two",
@@ -333,6 +271,37 @@ class FailurePolicy(ApiModel):
     """How often one worker may fail before the job does; lost nodes and peers are not counted."""
 
 
+COMMAND_OR_MODEL = Rule(
+    message="give either model and dataset, or trainer.command",
+    holds=lambda spec: (
+        not (spec.model or spec.dataset)
+        if spec.trainer.command
+        else bool(spec.model and spec.dataset)
+    ),
+    cel="has(self.trainer.command) && self.trainer.command.size() > 0"
+    " ? !has(self.model) && !has(self.dataset) : has(self.model) && has(self.dataset)",
+)
+ARGS_NEED_COMMAND = Rule(
+    message="trainer.args needs trainer.command: "
+    "the built-in loop takes its arguments from model.args and dataset.args",
+    holds=lambda spec: not spec.trainer.args or bool(spec.trainer.command),
+    cel="!has(self.trainer.args) || self.trainer.args.size() == 0"
+    " || (has(self.trainer.command) && self.trainer.command.size() > 0)",
+)
+
+
+LOOP_WITHOUT_GAUDI = Rule(
+    message="the built-in loop does not train on habana.ai/gaudi: "
+    "give trainer.command and an image that does",
+    holds=lambda spec: (
+        spec.trainer.resources_per_worker.gpu_resource is not GpuResource.GAUDI
+        or bool(spec.trainer.command)
+    ),
+    cel="self.trainer.resourcesPerWorker.gpuResource != 'habana.ai/gaudi'"
+    " || (has(self.trainer.command) && self.trainer.command.size() > 0)",
+)
+
+
 class TrainingJobSpec(ApiModel):
     """What the user asks for."""
 
@@ -344,7 +313,7 @@ class TrainingJobSpec(ApiModel):
         unchangeable("dataset", optional=True),
         unchangeable("trainer"),
         unchangeable("stepCosts", optional=True),
-        unchangeable("placement"),
+        *PLACEMENT_FIXED,
         unchangeable("checkpoint"),
         unchangeable("failurePolicy"),
         unchangeable("managedBy", optional=True),

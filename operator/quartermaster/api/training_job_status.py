@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from quartermaster.api.base import ApiModel, ByteQuantity, Decimal9, MapList, Money, SignedMoney
+from quartermaster.api.placement import DeadlineStatus
 from quartermaster.domain.hardware import NumberFormat
 from quartermaster.domain.measurement import Busy, CounterSource, MemoryKind
 from quartermaster.domain.profile import Bound
@@ -358,7 +359,8 @@ class TrainingJobStatus(ApiModel):
     )
     """The latest observations: Placed, Running, Suspended, Stalled, Complete, Failed.
 
-    Preempted and Resizing are there once they were, Funded where money is limited."""
+    Preempted and Resizing are there once they were, Funded where money is limited, OnTime where
+    there is a deadline."""
     workers: Annotated[str, Field(max_length=16)] = ""
     """For the column: running of wanted, `2/2`."""
     start_time: datetime | None = None
@@ -381,3 +383,5 @@ class TrainingJobStatus(ApiModel):
     """The newest complete checkpoint."""
     result: Result | None = None
     """What the run left behind."""
+    deadline: DeadlineStatus | None = None
+    """How the job stands to `placement.deadlineTime`; unset where it has none."""

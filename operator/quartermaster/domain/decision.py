@@ -22,6 +22,7 @@ class Refusal(StrEnum):
     RESERVED = "Reserved"
     PREEMPTING = "Preempting"
     BUDGET_SPENT = "BudgetSpent"
+    DEADLINE_ALLOWS_WAITING = "DeadlineAllowsWaiting"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from quartermaster.api import compute_queue
 from quartermaster.api.base import ApiModel, ByteQuantity, CpuQuantity, LabelKey, LabelValue, Money
 from quartermaster.api.base import Name as ObjectName
 from quartermaster.api.compute_queue import ComputeQueueSpec
+from quartermaster.api.placement import CapacityType
 from quartermaster.api.rule import Rule
-from quartermaster.api.training_job import CapacityType
 from quartermaster.catalog.instances import instance
 from quartermaster.decide.fleet import fleet_of
 from quartermaster.decide.queue.room import without

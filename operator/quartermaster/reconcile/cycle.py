@@ -10,7 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -20,11 +20,19 @@ from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import Profile
 from quartermaster.decide.cost.held import held
 from quartermaster.decide.fleet import Estate
+from quartermaster.decide.placement.explain import MAX_REJECTED
 from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.decide.queue.admit import admit
 from quartermaster.decide.queue.scene import Scene, Verdict
 from quartermaster.domain.cluster import NO_POOL, Snapshot
-from quartermaster.domain.decision import Assignment, Decision, Placed, Refusal, Waiting
+from quartermaster.domain.decision import (
+    Assignment,
+    Decision,
+    Placed,
+    Refusal,
+    RejectedCandidate,
+    Waiting,
+)
 from quartermaster.domain.queue import Resize, Stopped
 from quartermaster.domain.resources import Resources
 from quartermaster.domain.workload import Gang
@@ -32,7 +40,7 @@ from quartermaster.errors import ClusterError
 from quartermaster.reconcile.budgets.verdicts import Verdicts
 from quartermaster.reconcile.demand import kept_places, per_worker
 from quartermaster.reconcile.elastic.rounds import ElasticRounds, tell
-from quartermaster.reconcile.ports import Clock, Funding, Telemetry, View, Writer
+from quartermaster.reconcile.ports import Clock, Funding, Spot, Telemetry, View, Writer
 from quartermaster.reconcile.scene import (
     Moment,
     ended_jobs,
@@ -80,6 +88,7 @@ class Surroundings:
     writer: Writer
     telemetry: Telemetry
     clock: Clock
+    spot: Spot
     hardware: Hardware = NOTHING_KNOWN
     """What is known of GPU models and machine types."""
 
@@ -93,6 +102,7 @@ class PlacementCycle:
         self._telemetry = around.telemetry
         self._clock = around.clock
         self._hardware = around.hardware
+        self._spot = around.spot
         self._funding: Funding = Verdicts(around.view, around.clock)
         self._partial_gang = timedelta(seconds=settings.partial_gang_seconds)
         self._changed = changed
@@ -163,10 +173,12 @@ class PlacementCycle:
             await self._resize_running()
 
     async def _funded(self, gangs: Sequence[Gang]) -> list[Gang]:
-        """Those for which there is money, some of them on less capacity; the others are told."""
+        """Those for which there is money and time, some on less capacity; the others are told."""
         funded: list[Gang] = []
         for gang in gangs:
-            answer = self._funding.judge(gang)
+            answer = self._spot.judge(gang)
+            if not isinstance(answer, Waiting):
+                answer = self._funding.judge(answer)
             if isinstance(answer, Waiting):
                 await self._wait(gang, answer)
             else:
@@ -345,6 +357,9 @@ class PlacementCycle:
         self._partial_since.pop(gang.uid, None)
 
     def _remember(self, uid: str, decision: Decision) -> None:
+        if why := self._spot.refused(uid):
+            off = RejectedCandidate("spot", why)
+            decision = replace(decision, rejected=(off, *decision.rejected)[:MAX_REJECTED])
         if self.decisions.get(uid) != decision:
             self.decisions[uid] = decision
             self._changed(uid)

@@ -9,6 +9,7 @@ from quartermaster.api.budgets.record import BudgetRecord
 from quartermaster.api.record import JobRecord
 from quartermaster.decide.cost.budgets import Window
 from quartermaster.decide.cost.tally import Counted, Sheet
+from quartermaster.decide.spot.outlook import Outlook
 from quartermaster.domain.cluster import Node, Pool, Snapshot
 from quartermaster.domain.decision import Assignment, Decision, Waiting
 from quartermaster.domain.measurement import DeviceCounters
@@ -229,6 +230,26 @@ class Funding(Protocol):
 
     def owes(self, job: JobRecord) -> bool:
         """Whether a budget has still to count what a job that goes has cost."""
+        ...
+
+
+class Spot(Protocol):
+    """Who runs on spot, and what is known of how long it lasts."""
+
+    def judge(self, gang: Gang) -> Gang | Waiting:
+        """The gang on the capacity that was chosen for it, or that it waits for spot."""
+        ...
+
+    def refused(self, job_uid: str) -> str:
+        """Why a job is kept off spot, in one sentence; empty where it is not."""
+        ...
+
+    def mean_s(self, job_uid: str) -> float | None:
+        """Mean time between interruptions of a job where it is now [s]; None off spot."""
+        ...
+
+    def outlook(self, job_uid: str) -> Outlook | None:
+        """How a job stands to its deadline; None where nobody has looked at it."""
         ...
 
 

@@ -24,6 +24,7 @@ from quartermaster.api.training_job_status import (
 from quartermaster.catalog import instances, labels
 from quartermaster.decide import workers as facts
 from quartermaster.decide.profile.network import Crossing, crossing
+from quartermaster.decide.spot.outlook import Outlook
 from quartermaster.domain.cluster import Capacity, Node, Snapshot
 from quartermaster.domain.decision import Decision, Placed, Refusal, Waiting
 from quartermaster.domain.measurement import DeviceCounters
@@ -36,6 +37,7 @@ from quartermaster.reconcile.blame import Verdict
 from quartermaster.reconcile.budgets import funded
 from quartermaster.reconcile.money.accounts import Books, stretches_text
 from quartermaster.reconcile.profile import device, measured
+from quartermaster.reconcile.spot import on_time
 from quartermaster.units import duration, usd
 
 MAX_NODES = 16
@@ -69,6 +71,8 @@ class Facts:
     """Of the workers' GPUs, as an exporter tells them."""
     stalled: Verdict | None = None
     failed: Verdict | None = None
+    outlook: Outlook | None = None
+    """How it stands to its deadline; None where nobody has looked at it, or there is none."""
 
 
 def status(it: Facts, books: Books) -> TrainingJobStatus:
@@ -82,11 +86,13 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
     start = old.start_time or min(started, default=None)
     placement = _placement(it)
     profile = _profile(it, placement)
+    deadline = on_time.standing(it.job, it.outlook)
     return TrainingJobStatus(
         observed_generation=it.job.generation,
         state=_state(it, counted, complete=complete),
         conditions=_conditions(it, counted, profile, complete=complete)
-        + funded.conditions(it.job, it.decision, books.cost, it.now),
+        + funded.conditions(it.job, it.decision, books.cost, it.now)
+        + on_time.conditions(it.job, deadline, ended if complete else None, it.now),
         workers=f"{counted.succeeded if over else counted.running}/{it.wanted}",
         start_time=start,
         completion_time=ended if over else None,
@@ -98,6 +104,7 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
         stretches=stretches_text(it.stretches),
         checkpoint=_checkpoint(it),
         result=_result(it, start, ended) if complete else old.result,
+        deadline=deadline,
     )
 
 

@@ -276,6 +276,7 @@ class TrainingJobReconciler:
             else measured.borrowed(job, own, self._world.view.jobs()),
             stalled=conflict or await self._stalled(workers, now),
             failed=failed,
+            outlook=self._world.spot.outlook(job.uid),
         )
 
     async def _stalled(self, workers: list[Worker], now: datetime) -> Verdict | None:

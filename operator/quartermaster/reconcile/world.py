@@ -11,6 +11,7 @@ from quartermaster.reconcile.ports import (
     Ledger,
     Recorder,
     Reports,
+    Spot,
     Telemetry,
     View,
     Writer,
@@ -35,3 +36,4 @@ class World:
     """The placement cycle's last answers by job uid."""
     counters: Counters
     funding: Funding
+    spot: Spot

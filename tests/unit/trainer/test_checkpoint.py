@@ -105,6 +105,9 @@ def test_a_period_that_is_asked_for_is_kept_and_else_follows_the_cost() -> None:
     assert checkpoint.period(None, save_seconds=0.0) == 15.0
     assert checkpoint.period(None, save_seconds=0.5) == 60.0
     assert checkpoint.period(None, save_seconds=1e4) == 600.0
+    assert checkpoint.period(None, save_seconds=0.5, mean_seconds=10_000.0) == 100.0
+    assert checkpoint.period(None, save_seconds=0.5, mean_seconds=100.0) == 15.0
+    assert checkpoint.period(7.5, save_seconds=0.5, mean_seconds=100.0) == 7.5
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ class Operator:
         self.times: list[float] = []
         self.answers: list[int] = []
         self.delay_s = 0.0
+        self.words = b""
+        """Said in every answer."""
         operator = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,8 +36,11 @@ class Operator:
                 operator.bodies.append(json.loads(body))
                 operator.tokens.append(self.headers["Authorization"])
                 time.sleep(operator.delay_s)
-                self.send_response(operator.answers.pop(0) if operator.answers else 204)
+                usual = 200 if operator.words else 204
+                self.send_response(operator.answers.pop(0) if operator.answers else usual)
+                self.send_header("Content-Length", str(len(operator.words)))
                 self.end_headers()
+                self.wfile.write(operator.words)
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -211,3 +216,28 @@ def test_a_script_of_ones_own_reports_by_one_import(operator: Operator, watched:
     environment = {"PYTHONPATH": str(Path(progress.__file__).parents[1]), **url}
     subprocess.run([sys.executable, "-c", SCRIPT], check=True, env=environment, timeout=60)
     assert [body["step"] for body in operator.bodies][-1:] == ([3] if watched else [])
+
+
+@pytest.mark.parametrize(
+    ("words", "want"),
+    [
+        (b'{"meanSecondsBetweenInterruptions": 700}', 700.0),
+        (b"", None),
+        (b"{", None),
+        (b"[]", None),
+        (b'{"meanSecondsBetweenInterruptions": "soon"}', None),
+        (b'{"meanSecondsBetweenInterruptions": NaN}', None),
+        (b'{"meanSecondsBetweenInterruptions": 0}', None),
+    ],
+)
+def test_how_long_spot_lasts_is_heard_in_the_answer(
+    operator: Operator, token: Path, words: bytes, want: float | None
+) -> None:
+    operator.words = words
+    reporter = Reporter(Client(operator.url, token))
+    reporter.report(step=1)
+    until(lambda: len(operator.bodies) == 1)
+    if want is not None:
+        until(lambda: reporter.mean_between_interruptions_s == want)
+    assert reporter.mean_between_interruptions_s == want
+    reporter.close()

@@ -239,12 +239,14 @@ class Saver:
             self._error = error
 
 
-def period(asked: float | None, save_seconds: float) -> float:
+def period(asked: float | None, save_seconds: float, mean_seconds: float | None = None) -> float:
     """Seconds from one checkpoint to the next [s].
 
     Args:
         asked: What the specification says, or None to choose.
         save_seconds: What the last save cost [s].
+        mean_seconds: Between interruptions, as was seen of the nodes that this runs on [s]; None:
+            nobody knows.
 
     The root of 2 x cost x mean time between failures, kept between 15 s and 10 min.
 
@@ -252,7 +254,7 @@ def period(asked: float | None, save_seconds: float) -> float:
     """
     if asked is not None:
         return asked
-    best = math.sqrt(2.0 * save_seconds * ASSUMED_MTBF_S)
+    best = math.sqrt(2.0 * save_seconds * (mean_seconds or ASSUMED_MTBF_S))
     return min(LONGEST_PERIOD_S, max(SHORTEST_PERIOD_S, best))
 
 

@@ -75,6 +75,8 @@ class Table:
     """What a start may have left at a decision [unit], ascending from 0."""
     moves: NDArray[np.int8]
     """Index into `MOVES`, of shape (steps until the deadline, run, spell, unit of slack)."""
+    first: int = 0
+    """Steps until the deadline that the first row of `moves` is for [count]."""
 
     def move(self, standing: Standing, age_s: float) -> Move:
         """The cheapest move. Time and slack are rounded down: the job is in no worse state.
@@ -84,12 +86,13 @@ class Table:
             age_s: How long spot has been there or away [s].
         """
         unit = self.step_s / UNITS
-        steps = min(floor(standing.time_s / self.step_s + 1e-9), len(self.moves) - 1)
+        last = self.first + len(self.moves) - 1
+        steps = max(self.first, min(floor(standing.time_s / self.step_s + 1e-9), last))
         slack = floor((steps * self.step_s - standing.work_s) / unit + 1e-9)
         slack = max(0, min(slack, self.moves.shape[3] - 1))
         age = floor(age_s / self.step_s + 1e-9) + 1
         spell = sum(first <= age for first in AGES) - 1 + len(AGES) * standing.spot
-        return MOVES[self.moves[steps, self._run(standing), spell, slack]]
+        return MOVES[self.moves[steps - self.first, self._run(standing), spell, slack]]
 
     def _run(self, standing: Standing) -> int:
         if standing.running is Move.WAIT:
@@ -100,16 +103,22 @@ class Table:
         return 1 + level + len(self.starts) * (standing.running is Move.ON_DEMAND)
 
 
-def solve(terms: Terms, expected: Scales, standing: Standing) -> Table:
+def table_step_s(terms: Terms, standing: Standing) -> float:
+    """A step of the table for a job [s]."""
+    return max(terms.step_s, standing.time_s / MOST_STEPS, terms.restart_s / MOST_STARTING)
+
+
+def solve(terms: Terms, expected: Scales, standing: Standing, rows: int | None = None) -> Table:
     """The table for what is left of a job.
 
     Args:
         terms: Prices, restart and the time between decisions.
         expected: How long spells last.
         standing: The job now; the table holds for it and for all that it may come to.
+        rows: Steps from now on that are kept [count]: a whole table can take 70 MiB; None keeps
+            all.
     """
-    step_s = max(terms.step_s, standing.time_s / MOST_STEPS, terms.restart_s / MOST_STARTING)
-    return _Solver(terms, expected, step_s).table(standing)
+    return _Solver(terms, expected, table_step_s(terms, standing)).table(standing, rows)
 
 
 class _Solver:
@@ -125,15 +134,17 @@ class _Solver:
         self.on_demand_usd = np.float32(terms.on_demand_usd_per_hour * step_s / 3600)
         self.chances = chances(step_s, expected)
 
-    def table(self, standing: Standing) -> Table:
+    def table(self, standing: Standing, rows: int | None) -> Table:
         steps = max(0, floor(standing.time_s / self.step_s + 1e-9))
         most = max(0, min(MOST_SLACK, floor(standing.slack_s * UNITS / self.step_s + 1e-9)))
         runs, spells = 1 + 2 * len(self.starts), len(self.chances)
         costs = np.zeros((runs, spells, most + 1), dtype=np.float32)
-        moves = np.zeros((steps + 1, runs, spells, most + 1), dtype=np.int8)
+        first = 0 if rows is None else max(0, steps + 1 - rows)
+        moves = np.zeros((steps + 1 - first, runs, spells, most + 1), dtype=np.int8)
+        unkept = np.zeros_like(moves[0])
         for left in range(1, steps + 1):
-            costs = self._step(left, costs, moves[left])
-        return Table(step_s=self.step_s, starts=self.starts, moves=moves)
+            costs = self._step(left, costs, moves[left - first] if left >= first else unkept)
+        return Table(step_s=self.step_s, starts=self.starts, moves=moves, first=first)
 
     def _step(self, left: int, costs: Costs, moves: NDArray[np.int8]) -> Costs:
         """Costs with one step more until the deadline, and the moves that have them.
@@ -194,11 +205,23 @@ class Tables:
     The costs are flat in it: a table for every guess would be the same moves again.
     """
 
-    def __init__(self, terms: Terms, standing: Standing, prior: Prior) -> None:
+    def __init__(
+        self, terms: Terms, standing: Standing, prior: Prior, rows: int | None = None
+    ) -> None:
         self.terms = terms
         self.prior = prior
         self._standing = standing
+        self._rows = rows
         self._kept: dict[tuple[int, int], Table] = {}
+
+    def holds_for(self, standing: Standing) -> bool:
+        """Whether what is kept of the tables reaches that far, and the job has no more slack."""
+        if standing.slack_s > 1.05 * self._standing.slack_s + self.terms.step_s:
+            return False
+        if self._rows is None:
+            return True
+        reach = (self._rows - 1) * table_step_s(self.terms, self._standing)
+        return standing.time_s > self._standing.time_s - reach
 
     def of(self, expected: Scales) -> Table:
         """The table for what is expected."""
@@ -208,7 +231,7 @@ class Tables:
         )
         if key not in self._kept:
             rounded = Scales(self.prior.up_s * 2.0 ** key[0], self.prior.down_s * 2.0 ** key[1])
-            self._kept[key] = solve(self.terms, rounded, self._standing)
+            self._kept[key] = solve(self.terms, rounded, self._standing, self._rows)
         return self._kept[key]
 
 

@@ -31,11 +31,15 @@ def makes_way(job: JobRecord, view: View, workers: Sequence[Worker]) -> bool:
 
 
 def is_reached(job: JobRecord, spec: TrainingJobSpec, view: View) -> bool:
-    """Whether the note of a new size has done its work: all have places, or are to stop again."""
+    """Whether the note has done its work: all have places, have left, or are to stop again."""
     child = view.child(job.uid)
     if job.resize is None or child is None:
         return False
     if spec.suspend or job.sent_away:
         return True
-    placed = [w for w in view.workers(job.uid) if w.live and not w.gates]
+    live = [w for w in view.workers(job.uid) if w.live]
+    placed = [w for w in live if not w.gates]
+    if not placed and job.resize.avoids and not job.resize.places:
+        # It has left, and its new pods wait for whatever place there is, like anybody's.
+        return not child.suspended and len(live) >= child.workers == job.resize.workers
     return not child.suspended and len(placed) >= child.workers == job.resize.workers

@@ -60,7 +60,7 @@ class Door:
 
 @asynccontextmanager
 async def door(
-    reviews: dict[str, Any], port: int, *, leading: bool = True
+    reviews: dict[str, Any], port: int, *, leading: bool = True, mean_s: float | None = None
 ) -> AsyncIterator[tuple[Door, LittleServer]]:
     jobs = {"pod-0": JobAddress("uid-job", "team", "job")}
     server, clock = LittleServer(reviews=reviews), FakeClock()
@@ -78,6 +78,7 @@ async def door(
             leading=lambda: leading,
             accepted=accepted.append,
             answered=answered.append,
+            expected={"uid-job": mean_s}.get,
         )
         probe = iter(["a watcher is dead", None])
         routes = [
@@ -99,6 +100,15 @@ REVIEWS = {
     token("quartermaster.dev/team/other"): valid("pod-0", "quartermaster.dev/team/other"),
     token(name="sick"): {"code": 500},
 }
+
+
+async def test_who_reports_from_spot_is_told_how_long_it_lasts(unused_tcp_port: int) -> None:
+    async with door(REVIEWS, unused_tcp_port, mean_s=12_180.04) as (it, _):
+        headers = {"Authorization": f"Bearer {token()}"}
+        body = {"schemaVersion": 1, "step": 1}
+        async with it.session.post(f"{it.url}/v1/progress", json=body, headers=headers) as answer:
+            assert answer.status == 200
+            assert await answer.json() == {"meanSecondsBetweenInterruptions": 12180.0}
 
 
 async def test_a_report_is_taken_and_the_job_looked_at(unused_tcp_port: int) -> None:
