@@ -199,14 +199,15 @@ EDITS = (
     pytest.param("spec.model.args", {"depth": 3}, "spec.model", id="model arguments"),
     pytest.param("spec.dataset.uri", "file:///a", "spec.dataset", id="dataset"),
     pytest.param("spec.trainer.workers", 4, "spec.trainer", id="workers"),
-    pytest.param("spec.placement.capacityType", "Spot", "spec.placement", id="capacity"),
+    pytest.param("spec.placement.capacityType", "Spot", "spec.placement.capacityType", id="capacity"),
     pytest.param("spec.checkpoint.keep", 9, "spec.checkpoint", id="checkpoint"),
     pytest.param("spec.failurePolicy.maxRestarts", 9, "spec.failurePolicy", id="failure policy"),
     pytest.param("spec.managedBy", "a.b/c", "spec.managedBy", id="managed by"),
     pytest.param("spec.suspend", False, None, id="suspend"),
     pytest.param("spec.priority", 9, None, id="priority"),
     pytest.param("spec.budget", {"limit": "5.00"}, None, id="budget"),
-    pytest.param("spec.activeDeadlineSeconds", 9, None, id="deadline"),
+    pytest.param("spec.activeDeadlineSeconds", 9, None, id="longest run"),
+    pytest.param("spec.placement.deadlineTime", "2030-01-01T00:00:00Z", None, id="deadline"),
     pytest.param("spec.ttlSecondsAfterFinished", 9, None, id="time to live"),
 )
 
