@@ -199,7 +199,9 @@ EDITS = (
     pytest.param("spec.model.args", {"depth": 3}, "spec.model", id="model arguments"),
     pytest.param("spec.dataset.uri", "file:///a", "spec.dataset", id="dataset"),
     pytest.param("spec.trainer.workers", 4, "spec.trainer", id="workers"),
-    pytest.param("spec.placement.capacityType", "Spot", "spec.placement.capacityType", id="capacity"),
+    pytest.param(
+        "spec.placement.capacityType", "Spot", "spec.placement.capacityType", id="capacity"
+    ),
     pytest.param("spec.checkpoint.keep", 9, "spec.checkpoint", id="checkpoint"),
     pytest.param("spec.failurePolicy.maxRestarts", 9, "spec.failurePolicy", id="failure policy"),
     pytest.param("spec.managedBy", "a.b/c", "spec.managedBy", id="managed by"),

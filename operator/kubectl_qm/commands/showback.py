@@ -19,6 +19,7 @@ from quartermaster.decide.cost.ledger.focus import decimal
 from quartermaster.decide.cost.ledger.nodes import PAYING
 from quartermaster.decide.cost.ledger.showback import Row
 from quartermaster.domain.money.spending import Amounts, Dimension, Line
+from quartermaster.planning.speeds import step_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ def recommend(context: Context, arguments: argparse.Namespace) -> Exit:
         for line in answer.get("lines") or ()
         if context.namespace in (None, line["key"][0])
     ]
-    found = advice.advise(lines, _data_waits(context))
+    jobs = context.cluster.list_jobs(context.namespace)
+    models = sorted({line.key[2] for line in lines} - {""})
+    found = advice.advise(lines, _data_waits(jobs), _steps(jobs, models))
     if context.is_machine:
         context.give({"recommendations": [_advice(each) for each in found]})
     elif not found:
@@ -70,12 +73,17 @@ def recommend(context: Context, arguments: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
-def _data_waits(context: Context) -> dict[advice.Name, Fraction]:
+def _steps(jobs: Iterable[Json], models: Iterable[str]) -> dict[advice.Name, advice.Steps]:
+    """By the profiles of the jobs that are still there, on the GPU models that were charged."""
+    found = ((views.job(each), step_seconds(each, models)) for each in jobs)
+    return {(job.namespace, job.name): steps for job, steps in found if steps}
+
+
+def _data_waits(documents: Iterable[Json]) -> dict[advice.Name, Fraction]:
     """By the profiles of the jobs that are still there."""
-    jobs = (views.job(each) for each in context.cluster.list_jobs(context.namespace))
     return {
         (job.namespace, job.name): Fraction(job.profile.data_wait_fraction)
-        for job in jobs
+        for job in map(views.job, documents)
         if job.profile is not None and job.profile.data_wait_fraction is not None
     }
 

@@ -176,8 +176,16 @@ def _correction(
     calibration: Calibration,
     others: Iterable[Accelerator],
 ) -> float:
-    """Measured by predicted on one GPU alone: of this model, else the mean over other models."""
-    alone = {m.accelerator: m.seconds for m in profile.measured if m.alone}
+    """Measured by predicted on one GPU alone: of this model, else the mean over other models.
+
+    Without the time in which it waited for samples: no GPU is slower or faster at that.
+    """
+    reading = profile.input_seconds_per_sample * profile.batch
+    alone = {
+        m.accelerator: m.seconds - reading
+        for m in profile.measured
+        if m.alone and m.seconds > reading
+    }
     known = (
         {accelerator.name: accelerator}
         if accelerator.name in alone

@@ -13,6 +13,7 @@ from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
 from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.money.ledger import Kind, Part
 from quartermaster.domain.money.spending import Dimension, Line
+from quartermaster.units import usd as usd_of
 
 NEEDED = (
     Dimension.NAMESPACE, Dimension.JOB, Dimension.GPU, Dimension.KIND, Dimension.PART,
@@ -26,8 +27,14 @@ LEAST_IDLE = Fraction(1, 10)
 LEAST_WAIT = Fraction(1, 5)
 """Of a step: below, more loading workers of the same kind do."""
 
+LEAST_GAIN = Fraction(1, 10)
+"""Of a job's cost: predictions are not so good that less would count."""
+MILLISECONDS_PER_HOUR = 3_600_000
 Name = tuple[str, str]
 """Namespace and job."""
+Steps = Mapping[str, float]
+"""What a step takes by GPU model [s]."""
+NO_STEPS: Mapping[Name, Steps] = {}
 
 
 class Saving(StrEnum):
@@ -36,6 +43,7 @@ class Saving(StrEnum):
     IDLE = "IdleGpus"
     OVERSIZED = "Oversized"
     SPOT = "Spot"
+    OTHER_GPU = "OtherGpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +58,25 @@ class Advice:
     why: str
 
 
-def advise(lines: Sequence[Line], data_wait: Mapping[Name, Fraction]) -> list[Advice]:
+def advise(
+    lines: Sequence[Line],
+    data_wait: Mapping[Name, Fraction],
+    steps: Mapping[Name, Steps] = NO_STEPS,
+) -> list[Advice]:
     """What could be saved, the most first.
 
     Args:
         lines: Sums by `NEEDED`.
         data_wait: Share of a step in which a job waits for its data, 0 to 1, where it is known.
+        steps: What a step of a job takes on GPU models that hold it [s], where that is known.
     """
     jobs = [line for line in lines if line.key[3] == Kind.JOB]
-    found = [*_idle(jobs), *_oversized(jobs, data_wait), *_spot(jobs)]
+    found = [
+        *_idle(jobs),
+        *_oversized(jobs, data_wait),
+        *_spot(jobs),
+        *_other_gpu(jobs, gpu_prices(lines), steps),
+    ]
     worth = (advice for advice in found if advice.usd >= LEAST_USD)
     return sorted(worth, key=lambda it: (-it.usd, it.namespace, it.job, it.saving))
 
@@ -111,6 +129,54 @@ def _spot(jobs: Sequence[Line]) -> Iterable[Advice]:
                 f"{_percent(ratio)} of that, interruptions included"
             )
             yield Advice(*name, Saving.SPOT, usd * (1 - ratio), why)
+
+
+def gpu_prices(lines: Iterable[Line]) -> dict[str, Fraction]:
+    """What an hour of a GPU costs on demand, by model, as nodes were charged [USD/h].
+
+    Of all nodes that there were, also of those that nobody used. Models of which some time has no
+    price are left out.
+    """
+    usd: dict[str, Fraction] = {}
+    milliseconds: dict[str, int] = {}
+    unpriced: set[str] = set()
+    for line in lines:
+        gpu, amounts = line.key[2], line.amounts
+        usd[gpu] = usd.get(gpu, Fraction(0)) + amounts.on_demand_usd
+        milliseconds[gpu] = milliseconds.get(gpu, 0) + amounts.gpu_ms
+        if amounts.unpriced_ms:
+            unpriced.add(gpu)
+    return {
+        gpu: total / Fraction(milliseconds[gpu], MILLISECONDS_PER_HOUR)
+        for gpu, total in usd.items()
+        if gpu and gpu not in unpriced and milliseconds[gpu] and total > 0
+    }
+
+
+def _other_gpu(
+    jobs: Sequence[Line], prices: Mapping[str, Fraction], steps: Mapping[Name, Steps]
+) -> Iterable[Advice]:
+    """The GPU model on which a job's work costs least: price times the time of a step."""
+    for gpu in sorted({line.key[2] for line in jobs}):
+        here = _by_job(line for line in jobs if line.key[2] == gpu)
+        for name, usd in here.items():
+            costs = {
+                model: prices[model] * Fraction(seconds)
+                for model, seconds in steps.get(name, {}).items()
+                if model in prices
+            }
+            if gpu not in costs:
+                continue
+            best = min(costs, key=lambda model: (costs[model], model))
+            ratio = costs[best] / costs[gpu]
+            if ratio > 1 - LEAST_GAIN:
+                continue
+            slower = Fraction(steps[name][best]) / Fraction(steps[name][gpu])
+            why = (
+                f"a step on {best} should take {float(slower):.2f} times as long as on {gpu}, at "
+                f"{usd_of(prices[best], 2)} and not {usd_of(prices[gpu], 2)} USD an hour of a GPU"
+            )
+            yield Advice(*name, Saving.OTHER_GPU, usd * (1 - ratio), why)
 
 
 def _by_job(lines: Iterable[Line]) -> dict[Name, Fraction]:
