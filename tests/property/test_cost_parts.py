@@ -39,6 +39,7 @@ def histories(draw: st.DrawFn) -> list[Stretch]:
                 timedelta(seconds=draw(st.integers(0, 60))),
                 draw(st.booleans()),
                 None if broken is None else at(broken),
+                timedelta(seconds=draw(st.integers(0, 200))),
             )
         )
         now = broken if broken is not None else together

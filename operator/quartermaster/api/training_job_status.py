@@ -237,6 +237,10 @@ class StretchStatus(ApiModel):
     """When the newest state that outlives it was saved."""
     stalled_microseconds: Annotated[int, Field(ge=0)] = 0
     """How long steps stood still for saves [us]."""
+    idle_microseconds: Annotated[int, Field(ge=0)] = 0
+    """For how long its GPUs were seen to compute next to nothing [us]."""
+    looked: datetime | None = None
+    """Up to when that is known; unset where nobody counts."""
     complete: bool = False
     """Whether that state holds the last step, since the run was told to stop."""
     broken: datetime | None = None

@@ -14,6 +14,7 @@ from quartermaster.api.training_job_status import (
 )
 from quartermaster.decide import workers as facts
 from quartermaster.decide.cost.together import Gang, follow
+from quartermaster.decide.profile.counters import busy_now
 from quartermaster.domain.cluster import Node, Snapshot
 from quartermaster.domain.decision import Refusal
 from quartermaster.domain.worker import Phase, Worker
@@ -255,6 +256,7 @@ class TrainingJobReconciler:
         progress = self._world.reports.last(job.uid) or last_words(workers, now)
         own = measured.mark(spec, self._world.settings.trainer_image)
         size = size_of(job, self._world.view)
+        counters = self._world.counters.of(w.key for w in workers if w.phase is Phase.RUNNING)
         return report.Facts(
             job=job,
             spec=spec,
@@ -267,9 +269,10 @@ class TrainingJobReconciler:
             cluster=Snapshot(tuple(nodes.values()), self._world.view.pools()),
             progress=progress,
             stretches=follow(
-                accounts.stretches_of(job.status.stretches), Gang(size, workers, progress)
+                accounts.stretches_of(job.status.stretches),
+                Gang(size, workers, progress, busy_now(counters), now),
             ),
-            counters=self._world.counters.of(w.key for w in workers if w.phase is Phase.RUNNING),
+            counters=counters,
             fingerprint=own,
             known=None
             if job.status.profile

@@ -30,17 +30,29 @@ class _Cutter:
         self._released = max(bound, released)
         self.stays: list[Stay] = []
 
-    def cut(self, until: datetime, part: Part, stalled: timedelta = NO_TIME) -> timedelta:
-        """Give the time up to `until` to a part, and of that to saves what stood still for them.
+    def cut(
+        self,
+        until: datetime,
+        part: Part,
+        stalled: timedelta = NO_TIME,
+        idle: timedelta = NO_TIME,
+    ) -> timedelta:
+        """Give the time up to `until` to a part, but to saves what stood still for them.
 
-        Returns what of `stalled` did not fit.
+        And to idle time what was that, as far as there is room for it. Returns what of `stalled`
+        did not fit.
         """
         until = min(until, self._released)
         whole = until - self._at
         if whole <= NO_TIME:
             return stalled
         saving = min(stalled, whole)
-        for purpose, charged in ((part, whole - saving), (Part.CHECKPOINT, saving)):
+        resting = min(idle, whole - saving)
+        for purpose, charged in (
+            (part, whole - saving - resting),
+            (Part.CHECKPOINT, saving),
+            (Part.IDLE, resting),
+        ):
             if charged:
                 self.stays.append(Stay(purpose, self._at, until, charged))
         self._at = until
@@ -62,8 +74,8 @@ def split(
     Until its container runs it starts; until the last member runs it waits for the gang; until the
     first step the gang starts. Steps after the last save before a break are lost; after the save of
     a run that was told to stop there are none. What comes after a break, up to the first step of
-    the next time together, is recovery. Of a run that never tells of a step nothing is known: its
-    time is other.
+    the next time together, is recovery. Of the steps that count, what its GPUs stood idle is idle.
+    Of a run that never tells of a step nothing is known: its time is other.
 
     Args:
         bound: When it was bound to its node.
@@ -100,9 +112,12 @@ def _cut_stretch(cutter: _Cutter, stretch: Stretch, *, again: bool) -> bool:
     cutter.cut(stretch.stepped, _start(again=again))
     if stretch.broken is None or stretch.kept_until is None:
         cutter.cut(
-            datetime.max.replace(tzinfo=stretch.together.tzinfo), Part.USEFUL, stretch.stalled
+            datetime.max.replace(tzinfo=stretch.together.tzinfo),
+            Part.USEFUL,
+            stretch.stalled,
+            stretch.idle,
         )
         return True
-    left = cutter.cut(stretch.kept_until, Part.USEFUL, stretch.stalled)
+    left = cutter.cut(stretch.kept_until, Part.USEFUL, stretch.stalled, stretch.idle)
     cutter.cut(stretch.broken, Part.RECOVERY if stretch.complete else Part.REWORK, left)
     return True

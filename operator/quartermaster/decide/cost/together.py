@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from quartermaster.decide.workers import released
-from quartermaster.domain.money.stretch import Stretch
+from quartermaster.domain.money.stretch import NO_TIME, Stretch
 from quartermaster.domain.progress import Report
 from quartermaster.domain.worker import Phase, Worker
 
@@ -13,6 +13,10 @@ NOT_STEPPING = frozenset({"", "Starting"})
 """What a run says of itself before its first step."""
 LAST_WORDS = timedelta(seconds=10)
 """So long after a gang began, a report may still be the last one of the gang before."""
+IDLE_BELOW = 0.05
+"""A GPU that has work for less of the time computes next to nothing [1]."""
+LONGEST_LOOK = timedelta(minutes=2)
+"""From one look to the next; over a longer time nobody knows what was in between."""
 MAX_STRETCHES = 16
 
 
@@ -25,6 +29,11 @@ class Gang:
     workers: Sequence[Worker]
     report: Report | None = None
     """The newest report of its run, of whatever life."""
+    busy: float | None = None
+    """How much of the time its GPUs have any work now, by their own counters, 0 to 1; None where
+    nobody counts."""
+    now: datetime | None = None
+    """When that is so."""
 
 
 def follow(history: Sequence[Stretch], gang: Gang) -> tuple[Stretch, ...]:
@@ -37,7 +46,8 @@ def follow(history: Sequence[Stretch], gang: Gang) -> tuple[Stretch, ...]:
     together = _together(gang)
     if together is not None and (not found or _is_new(found[-1], together)):
         found = [*_ended(found, together), Stretch(together)]
-    return tuple(_needed(_with_report(found, gang.report), gang.workers))
+    found = _with_idle(_with_report(found, gang.report), gang)
+    return tuple(_needed(found, gang.workers))
 
 
 def _together(gang: Gang) -> datetime | None:
@@ -91,6 +101,22 @@ def _with_report(history: list[Stretch], report: Report | None) -> list[Stretch]
         stepped = max(last.together, report.received - ago)
         history = [*history[:-1], replace(last, stepped=stepped)]
     return _with_save(history, report)
+
+
+def _with_idle(history: list[Stretch], gang: Gang) -> list[Stretch]:
+    """Add the time since the last look, if the GPUs have next to no work at this one.
+
+    What nobody has looked at, while the operator or the exporter was away, is not known to be idle.
+    """
+    last = history[-1] if history else None
+    if last is None or last.stepped is None or last.broken is not None:
+        return history
+    if gang.busy is None or gang.now is None or gang.now <= (last.looked or last.stepped):
+        return history
+    elapsed = NO_TIME if last.looked is None else gang.now - last.looked
+    idle = gang.busy < IDLE_BELOW and elapsed <= LONGEST_LOOK
+    looked = replace(last, looked=gang.now, idle=last.idle + (elapsed if idle else NO_TIME))
+    return [*history[:-1], looked]
 
 
 def _is_of(report: Report, last: Stretch) -> bool:

@@ -67,6 +67,11 @@ def device_shares(counters: DeviceCounters, accelerator: Accelerator | None) -> 
     )
 
 
+def busy_now(counters: DeviceCounters | None) -> float | None:
+    """How much of the time the GPUs have any work, 0 to 1; None where nobody counts."""
+    return None if counters is None else device_shares(counters, None).busy
+
+
 def busy_with(shares: DeviceShares) -> Busy | None:
     """What the GPU is mostly busy with; None where too little is counted to tell.
 

@@ -24,6 +24,10 @@ class Stretch:
     """Whether that state holds the last step: the run saved because it was told to stop."""
     broken: datetime | None = None
     """When the first member ended without success; None while it runs, and after success."""
+    idle: timedelta = NO_TIME
+    """For how long its GPUs were seen to compute next to nothing."""
+    looked: datetime | None = None
+    """Up to when that is known; None where nobody counts."""
 
     @property
     def kept_until(self) -> datetime | None:

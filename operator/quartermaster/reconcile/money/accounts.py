@@ -193,6 +193,8 @@ def stretches_of(told: Iterable[StretchStatus]) -> tuple[Stretch, ...]:
             saved=it.saved,
             complete=it.complete,
             stalled=it.stalled_microseconds * MICROSECOND,
+            idle=it.idle_microseconds * MICROSECOND,
+            looked=it.looked,
             broken=it.broken,
         )
         for it in told
@@ -208,6 +210,8 @@ def stretches_text(stretches: Iterable[Stretch]) -> list[StretchStatus]:
             saved=it.saved,
             complete=it.complete,
             stalled_microseconds=it.stalled // MICROSECOND,
+            idle_microseconds=it.idle // MICROSECOND,
+            looked=it.looked,
             broken=it.broken,
         )
         for it in stretches

@@ -133,3 +133,36 @@ def test_what_no_pod_has_seen_is_forgotten_but_for_the_last_two() -> None:
     assert follow(history, Gang(2, anew)) == (history[-1], Stretch(after(601)))
     old = failed(replace(PAIR[0], started=after(210), bound=after(205)), 250)
     assert follow(history, Gang(2, [old])) == history[2:]
+
+
+STEPPED = Stretch(after(9), stepped=after(10))
+
+
+def looks(*pairs: tuple[float, float | None]) -> Stretch:
+    """What is found by looks at so many seconds with so much work for the GPUs."""
+    history: tuple[Stretch, ...] = (STEPPED,)
+    for seconds, busy in pairs:
+        history = follow(history, Gang(1, [], None, busy, after(seconds)))
+    return history[-1]
+
+
+def test_time_between_looks_at_gpus_that_have_no_work_is_idle() -> None:
+    found = looks((20, 0.9), (30, 0.04), (45, 0.0), (50, 0.9), (60, 0.01))
+    assert found.idle == timedelta(seconds=10 + 15 + 10)
+    assert found.looked == after(60)
+
+
+def test_what_nobody_has_looked_at_is_not_idle() -> None:
+    assert looks((300, 0.0)).idle == timedelta(0), "the first look knows nothing of before"
+    assert looks((20, 0.0), (200, 0.0)).idle == timedelta(0), "the operator was away"
+    assert looks((20, 0.0), (50, None), (80, 0.0)).idle == timedelta(seconds=60)
+    assert looks((20, None), (50, None)) == STEPPED, "nobody counts"
+
+
+def test_looking_twice_at_the_same_time_counts_once() -> None:
+    assert looks((20, 0.0), (40, 0.0), (40, 0.0), (30, 0.0)).idle == timedelta(seconds=20)
+
+
+def test_before_its_first_step_and_after_its_end_nothing_is_idle() -> None:
+    for stretch in (Stretch(after(9)), replace(STEPPED, broken=after(15))):
+        assert follow((stretch,), Gang(1, [], None, 0.0, after(60))) == (stretch,)
