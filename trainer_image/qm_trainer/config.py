@@ -25,6 +25,7 @@ class Precision(StrEnum):
     AUTO = "Auto"
     FP32 = "FP32"
     BF16 = "BF16"
+    FP16 = "FP16"
 
 
 class Strategy(StrEnum):

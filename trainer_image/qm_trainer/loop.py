@@ -125,6 +125,7 @@ def resume(session: Session) -> None:
         checkpoint.restore(session.model, session.optimizer, tensors, folder.path(newest))
         session.cursor = Cursor(meta["step"], meta["epoch"], meta["consumed"])
         session.loss, session.metrics = meta["notes"]["loss"], meta["notes"]["metrics"]
+        session.numbers.restore(meta["notes"].get("scaler", {}))
         session.resumed_from = newest
         if world.leads:
             # What it goes on from is told at once: the operator may not have heard of it.
@@ -172,9 +173,9 @@ def step(session: Session, share: Share) -> Pulse | None:
     start = weighted(loss, share, world.size)
     start = session.heart.load(start, loss, share, stop=session.out.stop())
     session.probe.before_backward(start)
-    start.backward()  # type: ignore[no-untyped-call]  # torch's own
+    session.numbers.scaled(start).backward()  # type: ignore[no-untyped-call]  # torch's own
     session.probe.mark(Mark.BACKWARDED)
-    session.optimizer.step()
+    session.numbers.step(session.optimizer)
     consumed = session.cursor.consumed + share.total
     session.cursor = replace(session.cursor, step=done + 1, consumed=consumed)
     session.pace.count(share.total)
@@ -238,7 +239,11 @@ def save(session: Session) -> None:
             session.optimizer,
             session.cursor,
             session.plan.world,
-            {"loss": session.loss, "metrics": session.metrics},
+            {
+                "loss": session.loss,
+                "metrics": session.metrics,
+                "scaler": session.numbers.state(),
+            },
         )
     )
 

@@ -46,6 +46,7 @@ class Precision(StrEnum):
     AUTO = "Auto"
     FP32 = "FP32"
     BF16 = "BF16"
+    FP16 = "FP16"
 
 
 class StrategyMode(StrEnum):
@@ -213,7 +214,9 @@ class Trainer(ApiModel):
     strategy: Strategy = Strategy()
     """How the work is spread over the workers."""
     precision: Precision = Precision.AUTO
-    """Number format; `Auto` takes BF16 where the hardware has it."""
+    """Number format; `Auto` takes BF16 where the hardware has it, else FP16, else FP32.
+
+    FP16 scales the loss, and leaves out a step whose gradients are not finite."""
     epochs: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 1
     """Passes over the training set [count]."""
     batch_size: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 64

@@ -109,8 +109,21 @@ def test_a_finished_run_that_is_started_again_only_says_so(tmp_path: Path, train
     assert again.metrics == first.metrics
 
 
-def test_bf16_learns_as_well(tmp_path: Path, train: Train) -> None:
-    assert train(tmp_path, precision="BF16").metrics["accuracy"] > 0.9
+@pytest.mark.parametrize("precision", ["BF16", "FP16"])
+def test_half_precision_learns_as_well(tmp_path: Path, train: Train, precision: str) -> None:
+    assert train(tmp_path, precision=precision).metrics["accuracy"] > 0.9
+
+
+def test_fp16_resumes_with_the_scale_that_it_had(
+    tmp_path: Path, train: Train, loss_curve: Curve
+) -> None:
+    """The first steps have gradients beyond FP16 and are left out, each halving the scale."""
+    train(tmp_path / "whole", precision="FP16")
+    steps = iter(range(10**6))
+    with pytest.raises(Interrupted):
+        train(tmp_path / "parts", lambda: next(steps) >= 20, precision="FP16")
+    train(tmp_path / "parts", precision="FP16")
+    assert loss_curve(tmp_path / "parts") == loss_curve(tmp_path / "whole")
 
 
 def test_a_data_set_of_ones_own_is_learnt(tmp_path: Path, train: Train) -> None:
