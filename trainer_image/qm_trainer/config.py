@@ -33,6 +33,9 @@ class Strategy(StrEnum):
 
     AUTO = "Auto"
     DDP = "DDP"
+    """Every process holds the whole model."""
+    FSDP = "FSDP"
+    """Every process holds a part of weights, gradients and the optimizer's state."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from qm_trainer import console, errors, factory, optim, parallel, precision
+from qm_trainer import console, errors, factory, optim, precision
 from qm_trainer.config import Run
 from qm_trainer.console import Pace
 from qm_trainer.data import order, sources
 from qm_trainer.data.order import Cursor, Plan, Share
 from qm_trainer.errors import ConfigError, Interrupted, PeerLost, TrainerError, UserError
-from qm_trainer.parallel import Heart, Pulse
+from qm_trainer.parallel import processes, sharding, strategy
+from qm_trainer.parallel.heart import Heart, Pulse
 from qm_trainer.profile.probe import Probe, Setting
 from qm_trainer.profile.timing import Mark
 from qm_trainer.session import SAY_S, Session, Surroundings, report, say_when_due
@@ -69,8 +70,8 @@ def prepare(run: Run, out: Surroundings) -> Session:
     model.to(world.device)
     heart = Heart().to(world.device)
     objective = optim.Objective(model, heart)
-    engine, how = parallel.wrap(objective, world, trainer.strategy)
-    numbers = precision.choose(trainer.precision, world.device)
+    engine, how = strategy.wrap(objective, model, heart, world, trainer.strategy)
+    numbers = precision.choose(trainer.precision, world.device, sharded=sharding.is_sharded(model))
     plan = Plan(len(data.train), trainer.batch_size, world.size, trainer.epochs, trainer.seed)
     folder = checkpoint.Folder(out.run_dir / "checkpoints", run.checkpoint.keep, out.now, out.clock)
     optimizer = optim.adamw(model, trainer.learning_rate)
@@ -92,6 +93,7 @@ def prepare(run: Run, out: Surroundings) -> Session:
         engine=engine,
         optimizer=optimizer,
         numbers=numbers,
+        sharded=sharding.is_sharded(model),
         plan=plan,
         folder=folder,
         saver=checkpoint.Saver(folder),
@@ -119,7 +121,7 @@ def resume(session: Session) -> None:
         for broken in folder.clear_rubble():
             _log.info("removed checkpoint %d: it was not complete", broken)
         newest = max(folder.complete(), default=0)
-    newest = parallel.agree(newest, world)
+    newest = processes.agree(newest, world)
     if newest:
         tensors, meta = folder.load(newest)
         checkpoint.restore(session.model, session.optimizer, tensors, folder.path(newest))
@@ -152,8 +154,8 @@ def advance(session: Session, share: Share) -> None:
         pulse = step(session, share)
     if heard(session, pulse):
         stop(session)
+    save_when_due(session, pulse)
     if session.out.world.leads:
-        save_when_due(session)
         say_when_due(session)
 
 
@@ -171,7 +173,8 @@ def step(session: Session, share: Share) -> Pulse | None:
         loss, _ = session.engine(inputs, targets)
     session.optimizer.zero_grad(set_to_none=True)
     start = weighted(loss, share, world.size)
-    start = session.heart.load(start, loss, share, stop=session.out.stop())
+    asking = session.sharded and ask_to_save(session)
+    start = session.heart.load(start, loss, share, stop=session.out.stop(), save=asking)
     session.probe.before_backward(start)
     session.numbers.scaled(start).backward()  # type: ignore[no-untyped-call]  # torch's own
     session.probe.mark(Mark.BACKWARDED)
@@ -212,13 +215,32 @@ def heard(session: Session, pulse: Pulse | None) -> bool:
     return pulse.stop
 
 
-def save_when_due(session: Session) -> None:
-    """Begin a checkpoint when its time has come; training goes on while it is written."""
+def is_due(session: Session) -> bool:
+    """Whether the process that leads finds that it is time to save."""
+    if not session.out.world.leads:
+        return False
     session.saver.check()
-    now = session.out.clock()
-    if now < session.next_save or session.saver.busy:
+    return session.out.clock() >= session.next_save and not session.saver.busy
+
+
+def ask_to_save(session: Session) -> bool:
+    """Whether to tell the other processes that it is time to save: once for each save."""
+    asking = not session.asked and is_due(session)
+    session.asked = session.asked or asking
+    return asking
+
+
+def save_when_due(session: Session, pulse: Pulse | None) -> None:
+    """Begin a checkpoint when its time has come; training goes on while it is written.
+
+    Where the model is split all processes are needed: they save at the step at which all know.
+    """
+    due = pulse is not None and pulse.save if session.sharded else is_due(session)
+    if not due:
         return
+    now = session.out.clock()
     save(session)
+    session.asked = False
     stall = session.out.clock() - now
     session.probe.stalled(stall)
     cost = max(stall, session.saver.seconds)
@@ -232,33 +254,41 @@ def save_when_due(session: Session) -> None:
 def save(session: Session) -> None:
     """Begin a checkpoint of this very step, and write the curve up to it."""
     heard(session, session.heart.peek())
-    session.curve.flush()
-    session.saver.start(
-        checkpoint.snapshot(
-            session.model,
-            session.optimizer,
-            session.cursor,
-            session.plan.world,
-            {
-                "loss": session.loss,
-                "metrics": session.metrics,
-                "scaler": session.numbers.state(),
-            },
-        )
+    leads = session.out.world.leads
+    if leads:
+        session.curve.flush()
+    if not (leads or session.sharded):
+        return
+    state = checkpoint.snapshot(
+        session.model,
+        session.optimizer,
+        session.cursor,
+        session.plan.world,
+        {
+            "loss": session.loss,
+            "metrics": session.metrics,
+            "scaler": session.numbers.state(),
+        },
+        keep=leads,
     )
+    if leads:
+        session.saver.start(state)
 
 
 def save_now(session: Session) -> None:
     """Save this very step and wait until it is on the volume."""
-    if session.out.world.leads:
+    out, saved = session.out, 0
+    if out.world.leads:
         report(session, "Saving")
         session.saver.wait()
-        if session.saver.last is None or session.saver.last.step != session.cursor.step:
-            save(session)
-            session.saver.wait()
-            report(session, "Saving")
+        saved = session.saver.last.step if session.saver.last is not None else 0
+    if processes.agree(saved, out.world) != session.cursor.step:
+        save(session)
+    if out.world.leads:
+        session.saver.wait()
+        report(session, "Saving")
         session.curve.flush()
-    parallel.barrier(session.out.world)
+    processes.barrier(out.world)
 
 
 def stop(session: Session) -> None:
@@ -285,17 +315,17 @@ def evaluate(session: Session) -> None:
     if out.world.leads:
         report(session, "Evaluating")
     session.pace.close(out.clock())
-    mine = order.contiguous(len(test), out.world.size, out.world.rank)
     sums = [0.0] * 4
     session.objective.eval()
     with torch.no_grad(), session.numbers.context():
-        for start in range(mine.start, mine.stop, session.plan.batch):
-            batch = test.take(range(start, min(start + session.plan.batch, mine.stop)))
-            inputs, targets = (part.to(out.world.device) for part in batch)
+        for indices in order.batches(len(test), session.plan.batch, out.world.size, out.world.rank):
+            # Who has none takes part with a stand-in: a model that is split needs all of them.
+            inputs, targets = (p.to(out.world.device) for p in test.take(indices or range(1)))
             part = optim.measure(session.objective, inputs, targets)
-            sums = [a + b for a, b in zip(sums, part, strict=True)]
+            if indices:
+                sums = [a + b for a, b in zip(sums, part, strict=True)]
     session.objective.train()
-    loss, samples, right, judged = parallel.sums(sums, out.world)
+    loss, samples, right, judged = processes.sums(sums, out.world)
     session.metrics = {"testLoss": loss / samples}
     if judged:
         session.metrics["accuracy"] = right / judged
@@ -315,8 +345,11 @@ def finish(session: Session) -> artifacts.Summary:
     session.probe.settle()
     save_now(session)
     paths = {"metrics": "metrics.jsonl", "checkpoint": f"checkpoints/{session.cursor.step}"}
+    weights = sharding.whole_weights(session.model)
     if out.world.leads:
-        paths |= artifacts.write_model(session.model, session.run.to_tree(), out.run_dir)
+        parameters = sum(p.numel() for p in session.model.parameters())
+        tree = {**session.run.to_tree(), "parameters": parameters}
+        paths |= artifacts.write_model(weights, tree, out.run_dir)
     speed = round(pace.total_samples / pace.total_seconds, 1) if pace.total_seconds else None
     summary = artifacts.Summary(
         steps=session.cursor.step,
@@ -331,7 +364,7 @@ def finish(session: Session) -> artifacts.Summary:
         artifacts.write_summary(summary, out.run_dir)
         report(session, "Done", model=paths["model"])
         tell_summary(summary, out.run_dir)
-    parallel.barrier(out.world)
+    processes.barrier(out.world)
     return summary
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.fsdp.sharded_grad_scaler import ShardedGradScaler
 
 from qm_trainer.config import Precision
 
@@ -24,13 +25,17 @@ class Choice:
     precision: Precision
     reason: str
     device_type: str
+    sharded: bool = False
+    """Whether each process has a part of the gradients only."""
     scaler: torch.amp.GradScaler = field(init=False, repr=False, compare=False)
     """Keeps FP16's small gradients from becoming 0; does nothing for other precisions.
 
     Source: Micikevicius et al. 2018, "Mixed precision training", section 3.2."""
 
     def __post_init__(self) -> None:
-        scaler = torch.amp.GradScaler(self.device_type, enabled=self.precision is Precision.FP16)
+        # Of parts, all processes have to hear whether one of them is not finite.
+        kind = ShardedGradScaler if self.sharded else torch.amp.GradScaler
+        scaler = kind(self.device_type, enabled=self.precision is Precision.FP16)
         object.__setattr__(self, "scaler", scaler)
 
     def context(self) -> AbstractContextManager[object]:
@@ -45,7 +50,7 @@ class Choice:
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         """One step of the optimizer; none where a gradient is not finite, and a smaller scale next.
 
-        Gradients are the same in all processes by now, so that all of them step, or none.
+        All processes step, or none: their gradients are the same by now, or they tell each other.
         """
         self.scaler.step(optimizer)
         self.scaler.update()
@@ -60,18 +65,19 @@ class Choice:
             self.scaler.load_state_dict(dict(state))
 
 
-def choose(asked: Precision, device: torch.device) -> Choice:
+def choose(asked: Precision, device: torch.device, *, sharded: bool = False) -> Choice:
     """Answer `Auto` by what the device multiplies fast; anything else is as asked."""
-    if asked is not Precision.AUTO:
-        return Choice(asked, "as asked", device.type)
+    chosen, why = (asked, "as asked") if asked is not Precision.AUTO else _fast_on(device)
+    return Choice(chosen, why, device.type, sharded)
+
+
+def _fast_on(device: torch.device) -> tuple[Precision, str]:
     if device.type != "cuda":
-        return Choice(
-            Precision.FP32, "Auto: on CPUs FP32 is the one that is fast everywhere", device.type
-        )
+        return Precision.FP32, "Auto: on CPUs FP32 is the one that is fast everywhere"
     name = torch.cuda.get_device_name(device)
     capability = torch.cuda.get_device_capability(device)
     if capability >= _BF16_SINCE:
-        return Choice(Precision.BF16, f"Auto: {name} multiplies BF16 in hardware", device.type)
+        return Precision.BF16, f"Auto: {name} multiplies BF16 in hardware"
     if capability >= _FP16_SINCE:
-        return Choice(Precision.FP16, f"Auto: {name} multiplies FP16 in hardware", device.type)
-    return Choice(Precision.FP32, f"Auto: {name} has neither BF16 nor FP16 units", device.type)
+        return Precision.FP16, f"Auto: {name} multiplies FP16 in hardware"
+    return Precision.FP32, f"Auto: {name} has neither BF16 nor FP16 units"

@@ -54,6 +54,7 @@ class StrategyMode(StrEnum):
 
     AUTO = "Auto"
     DDP = "DDP"
+    FSDP = "FSDP"
 
 
 class Model(ApiModel):
@@ -145,7 +146,9 @@ class Strategy(ApiModel):
     """How the work is spread."""
 
     mode: StrategyMode = StrategyMode.AUTO
-    """`DDP` copies the model to every process; `Auto` lets the trainer choose."""
+    """`DDP` copies the model to every process, `FSDP` splits it over them.
+
+    `Auto` takes `FSDP` where weights, gradients and AdamW's state would fill a GPU."""
 
 
 Argument = Annotated[str, Field(max_length=4096), PrintableText]

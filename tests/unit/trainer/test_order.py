@@ -81,7 +81,9 @@ def test_chance_differs_between_neighbouring_steps_and_ranks(s: int, step: int, 
     assert all(0 <= seed < 2**32 for seed in seeds)
 
 
-@given(st.integers(0, 100), st.integers(1, 9))
-def test_evaluation_reads_each_sample_once(samples: int, world: int) -> None:
-    read = [i for rank in range(world) for i in order.contiguous(samples, world, rank)]
-    assert read == list(range(samples))
+@given(st.integers(0, 100), st.integers(1, 12), st.integers(1, 9))
+def test_evaluation_reads_each_sample_once(samples: int, batch: int, world: int) -> None:
+    parts = [list(order.batches(samples, batch, world, rank)) for rank in range(world)]
+    assert [i for part in parts for some in part for i in some] == list(range(samples))
+    assert len({len(part) for part in parts}) == 1, "a process would wait for the others for ever"
+    assert all(len(some) <= batch for part in parts for some in part)

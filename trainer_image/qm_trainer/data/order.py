@@ -82,9 +82,15 @@ def shares(plan: Plan, cursor: Cursor, rank: int) -> Iterator[Share]:
         yield Share(own if len(own) else order[start : start + 1], len(own), total)
 
 
-def contiguous(samples: int, world: int, rank: int) -> range:
-    """`rank`'s part of data that is only read: evaluation."""
-    return range(samples * rank // world, samples * (rank + 1) // world)
+def batches(samples: int, batch: int, world: int, rank: int) -> Iterator[range]:
+    """`rank`'s part of data that is only read, batch by batch: evaluation.
+
+    Every process gets as many batches; the last ones may be empty.
+    """
+    mine = range(samples * rank // world, samples * (rank + 1) // world)
+    most = -(-samples // world)
+    for start in range(0, most, batch):
+        yield mine[start : start + batch]
 
 
 def chance(seed: int, step: int, rank: int) -> int:
