@@ -91,7 +91,7 @@ def backward_seconds(made: Session, share: order.Share, *, synchronised: bool) -
     engine.require_backward_grad_sync = synchronised
     loss, _ = engine(*batch)
     made.optimizer.zero_grad(set_to_none=True)
-    loaded = made.heart.load(loss, loss, share, stop=False)
+    loaded = made.heart.load(loss, loss.detach() * share.own, stop=False)
     processes.barrier(made.out.world)
     began = time.perf_counter()
     loaded.backward()  # type: ignore[no-untyped-call]  # torch's own

@@ -4,7 +4,6 @@
 """
 
 import logging
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +15,12 @@ from qm_trainer.config import Run
 from qm_trainer.console import Pace
 from qm_trainer.data import order, sources
 from qm_trainer.data.order import Cursor, Plan, Share
-from qm_trainer.errors import ConfigError, Interrupted, PeerLost, TrainerError, UserError
-from qm_trainer.parallel import processes, sharding, strategy
+from qm_trainer.errors import ConfigError, Interrupted, PeerLost, TrainerError
+from qm_trainer.parallel import processes, recomputation, sharding, strategy
 from qm_trainer.parallel.heart import Heart, Pulse
 from qm_trainer.profile.probe import Probe, Setting
 from qm_trainer.profile.timing import Mark
+from qm_trainer.saving import ask_to_save, heard, save_now, save_when_due
 from qm_trainer.session import SAY_S, Session, Surroundings, report, say_when_due
 from qm_trainer.storage import artifacts, checkpoint, volume
 
@@ -68,6 +68,7 @@ def prepare(run: Run, out: Surroundings) -> Session:
         kind = type(model).__name__
         raise ConfigError(f"model.factory {run.model.factory} gave {kind}, not a torch.nn.Module")
     model.to(world.device)
+    again = recomputation.recompute(model) if trainer.activation_checkpointing else None
     heart = Heart().to(world.device)
     objective = optim.Objective(model, heart)
     engine, how = strategy.wrap(objective, model, heart, world, trainer.strategy)
@@ -84,6 +85,8 @@ def prepare(run: Run, out: Surroundings) -> Session:
         precision=numbers.precision.value,
     )
     tell(run, model, plan, f"strategy {how}; precision {numbers.precision} ({numbers.reason})")
+    if again is not None:
+        _log.info("activation checkpointing: %d blocks are computed again for backward", again)
     return Session(
         run=run,
         out=out,
@@ -163,20 +166,10 @@ def step(session: Session, share: Share) -> Pulse | None:
     """One optimizer step on this process's share; answers what is known of the step before."""
     done, world = session.cursor.step, session.out.world
     sources.seed_all(order.chance(session.run.trainer.seed, done, world.rank))
-    inputs, targets = session.data.train.take(share.indices)
-    inputs = inputs.to(world.device, non_blocking=True)
-    targets = targets.to(world.device, non_blocking=True)
-    session.probe.mark(Mark.FETCHED)
     peak = session.run.trainer.learning_rate
     optim.set_rate(session.optimizer, optim.rate(done, session.total_steps, peak))
-    with session.numbers.context():
-        loss, _ = session.engine(inputs, targets)
     session.optimizer.zero_grad(set_to_none=True)
-    start = weighted(loss, share, world.size)
-    asking = session.sharded and ask_to_save(session)
-    start = session.heart.load(start, loss, share, stop=session.out.stop(), save=asking)
-    session.probe.before_backward(start)
-    session.numbers.scaled(start).backward()  # type: ignore[no-untyped-call]  # torch's own
+    gradients(session, share)
     session.probe.mark(Mark.BACKWARDED)
     session.numbers.step(session.optimizer)
     consumed = session.cursor.consumed + share.total
@@ -188,107 +181,59 @@ def step(session: Session, share: Share) -> Pulse | None:
     return session.heart.beat(done + 1, share, world)
 
 
-def weighted(loss: Tensor, share: Share, world: int) -> Tensor:
-    """The loss such that the gradients' mean over processes is the mean over samples."""
-    weight = share.own * world / share.total
+def gradients(session: Session, share: Share) -> None:
+    """Add up the gradients of a step, part by part; the last part carries the pulse."""
+    batch = session.data.train.take(share.indices)
+    parts = order.slices(share, session.run.trainer.gradient_accumulation)
+    told = torch.zeros((), device=session.out.world.device)
+    for number, part in enumerate(parts, start=1):
+        last = number == len(parts)
+        inputs, targets = on_device(batch, part, session.out.world.device)
+        if number == 1:
+            session.probe.mark(Mark.FETCHED)
+        with strategy.exchanging(session.engine, session.model, now=last):
+            with session.numbers.context():
+                loss, _ = session.engine(inputs, targets)
+            start = weighted(loss, part.own, share.total, session.out.world.size)
+            told = told + loss.detach().float() * part.own
+            if last:
+                start = with_pulse(session, start, told)
+            session.numbers.scaled(start).backward()  # type: ignore[no-untyped-call]  # torch's own
+
+
+def on_device(
+    batch: tuple[Tensor, Tensor], part: order.Slice, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """A part of a batch where it is computed."""
+    inputs, targets = (whole[part.begin : part.end] for whole in batch)
+    return inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
+
+
+def with_pulse(session: Session, start: Tensor, told: Tensor) -> Tensor:
+    """What the last backward of a step starts from.
+
+    Args:
+        session: The session.
+        start: The weighted loss.
+        told: Sum of the losses over this process's samples.
+    """
+    asking = session.sharded and ask_to_save(session)
+    start = session.heart.load(start, told, stop=session.out.stop(), save=asking)
+    session.probe.before_backward(start)
+    return start
+
+
+def weighted(loss: Tensor, own: int, total: int, world: int) -> Tensor:
+    """The loss such that the gradients' mean over processes is the mean over samples.
+
+    Args:
+        loss: Mean over some samples.
+        own: How many of them count [sample].
+        total: In the step, over all processes [sample].
+        world: Processes [count].
+    """
+    weight = own * world / total
     return loss if weight == 1.0 else loss * weight
-
-
-def heard(session: Session, pulse: Pulse | None) -> bool:
-    """Take in what all processes know of a step; answers whether to stop.
-
-    Raises:
-        UserError: If the loss is not a number, in every process at the same step.
-    """
-    if pulse is None:
-        return False
-    if not math.isfinite(pulse.loss):
-        raise UserError(
-            f"the loss became {pulse.loss} at step {pulse.step} of {session.total_steps}: lower "
-            f"trainer.learningRate (now {session.run.trainer.learning_rate:g}), or look for values "
-            "in the data that are not numbers"
-        )
-    session.loss = pulse.loss
-    every = -(-session.total_steps // artifacts.CURVE_LINES)
-    if session.out.world.leads and pulse.step % every == 0:
-        session.curve.add_loss(pulse.step, session.cursor.epoch, pulse.loss)
-    return pulse.stop
-
-
-def is_due(session: Session) -> bool:
-    """Whether the process that leads finds that it is time to save."""
-    if not session.out.world.leads:
-        return False
-    session.saver.check()
-    return session.out.clock() >= session.next_save and not session.saver.busy
-
-
-def ask_to_save(session: Session) -> bool:
-    """Whether to tell the other processes that it is time to save: once for each save."""
-    asking = not session.asked and is_due(session)
-    session.asked = session.asked or asking
-    return asking
-
-
-def save_when_due(session: Session, pulse: Pulse | None) -> None:
-    """Begin a checkpoint when its time has come; training goes on while it is written.
-
-    Where the model is split all processes are needed: they save at the step at which all know.
-    """
-    due = pulse is not None and pulse.save if session.sharded else is_due(session)
-    if not due:
-        return
-    now = session.out.clock()
-    save(session)
-    session.asked = False
-    stall = session.out.clock() - now
-    session.probe.stalled(stall)
-    cost = max(stall, session.saver.seconds)
-    session.next_save = now + checkpoint.period(
-        session.run.checkpoint.period_seconds,
-        cost,
-        session.out.reporter.mean_between_interruptions_s,
-    )
-
-
-def save(session: Session) -> None:
-    """Begin a checkpoint of this very step, and write the curve up to it."""
-    heard(session, session.heart.peek())
-    leads = session.out.world.leads
-    if leads:
-        session.curve.flush()
-    if not (leads or session.sharded):
-        return
-    state = checkpoint.snapshot(
-        session.model,
-        session.optimizer,
-        session.cursor,
-        session.plan.world,
-        {
-            "loss": session.loss,
-            "metrics": session.metrics,
-            "scaler": session.numbers.state(),
-        },
-        keep=leads,
-    )
-    if leads:
-        session.saver.start(state)
-
-
-def save_now(session: Session) -> None:
-    """Save this very step and wait until it is on the volume."""
-    out, saved = session.out, 0
-    if out.world.leads:
-        report(session, "Saving")
-        session.saver.wait()
-        saved = session.saver.last.step if session.saver.last is not None else 0
-    if processes.agree(saved, out.world) != session.cursor.step:
-        save(session)
-    if out.world.leads:
-        session.saver.wait()
-        report(session, "Saving")
-        session.curve.flush()
-    processes.barrier(out.world)
 
 
 def stop(session: Session) -> None:

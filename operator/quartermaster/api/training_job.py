@@ -216,6 +216,14 @@ class Trainer(ApiModel):
     """What each worker needs."""
     strategy: Strategy = Strategy()
     """How the work is spread over the workers."""
+    gradient_accumulation: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 1
+    """Parts in which a process computes its samples of a step, one after the other [count].
+
+    It takes less memory for activations; what is learnt is the same."""
+    activation_checkpointing: StrictBool = False
+    """Whether blocks keep their inputs only and compute the rest again: less memory, more time.
+
+    Blocks are the members of the model's lists that have parts of their own."""
     precision: Precision = Precision.AUTO
     """Number format; `Auto` takes BF16 where the hardware has it, else FP16, else FP32.
 

@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +80,16 @@ def test_chance_differs_between_neighbouring_steps_and_ranks(s: int, step: int, 
     seeds = {order.chance(s, step + i, rank + j) for i in (0, 1) for j in (0, 1)}
     assert len(seeds) == 4
     assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+@given(st.integers(0, 40), st.integers(1, 9))
+def test_the_parts_of_a_share_are_its_samples_once(own: int, count: int) -> None:
+    share = order.Share(np.arange(max(1, own)), own, own + 3)
+    parts = order.slices(share, count)
+    assert len(parts) == count
+    assert sum(part.own for part in parts) == own
+    assert all(part.begin < part.end <= max(1, own) for part in parts), "a stand-in is a sample too"
+    assert [i for part in parts if part.own for i in range(part.begin, part.end)] == [*range(own)]
 
 
 @given(st.integers(0, 100), st.integers(1, 12), st.integers(1, 9))

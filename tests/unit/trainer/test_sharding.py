@@ -13,6 +13,7 @@ from torch import nn
 
 from qm_trainer import zoo
 from qm_trainer.parallel import sharding
+from qm_trainer.parallel.recomputation import recompute
 from tests.unit.trainer.conftest import tree
 from tests.unit.trainer.test_launch import PAIR, Curve, Worker
 
@@ -102,6 +103,20 @@ def test_it_saves_in_the_middle_and_a_kill_loses_no_more(
     assert loss_curve(tmp_path) == pytest.approx(loss_curve(whole_run), rel=1e-4)
 
 
+def test_a_step_in_parts_exchanges_once_and_learns_the_same(
+    tmp_path: Path, whole_run: Path, loss_curve: Curve
+) -> None:
+    log_of(split(tmp_path, gradientAccumulation=3, activationCheckpointing=True))
+    assert loss_curve(tmp_path) == pytest.approx(loss_curve(whole_run), rel=1e-4)
+
+
+def test_whole_processes_exchange_the_last_part_only(
+    tmp_path: Path, whole_run: Path, loss_curve: Curve
+) -> None:
+    log_of(split(tmp_path, strategy="DDP", gradientAccumulation=3))
+    assert loss_curve(tmp_path) == pytest.approx(loss_curve(whole_run), rel=1e-4)
+
+
 def test_fp16_is_scaled_alike_in_all_parts(tmp_path: Path) -> None:
     log_of(split(tmp_path, precision="FP16"))
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -129,3 +144,36 @@ def test_blocks_are_what_is_split_as_one() -> None:
     kinds = [type(it).__name__ for it in sharding.units(Decoder())]
     assert kinds.count("TransformerEncoderLayer") == 3
     assert "Embedding" not in kinds
+
+
+def test_blocks_that_are_computed_again_keep_their_inputs_only() -> None:
+    def kept(*, again: bool) -> int:
+        torch.manual_seed(0)
+        model = nn.Sequential(*(nn.Sequential(Block(), nn.ReLU()) for _ in range(4)))
+        if again:
+            assert recompute(model) == 4
+        found: dict[int, int] = {}
+        known = {p.untyped_storage().data_ptr() for p in model.parameters()}
+
+        def keep(saved: torch.Tensor) -> torch.Tensor:
+            where = saved.untyped_storage().data_ptr()
+            if where not in known:
+                found[where] = saved.nbytes
+            return saved
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
+            model(torch.ones(8, 64, requires_grad=True)).sum()
+        return sum(found.values())
+
+    assert kept(again=True) < kept(again=False) / 2
+
+
+class Block(nn.Module):
+    """Wide inside: what it keeps is mostly of its own making."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(64, 512), nn.GELU(), nn.Linear(512, 64))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.body(x)

@@ -4,6 +4,7 @@ Nothing here is a stream with a hidden state: give the cursor and the rest follo
 in the middle of an epoch, with any number of processes, and no sample is lost or seen twice.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -60,6 +61,26 @@ class Share:
     """How many of them count: 0 for a stand-in [sample]."""
     total: int
     """In the step, over all processes [sample]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a share, computed at once."""
+
+    begin: int
+    end: int
+    """Of the share's samples, one stand-in where it has none [sample]."""
+    own: int
+    """How many of them count [sample]."""
+
+
+def slices(share: Share, count: int) -> list[Slice]:
+    """A share in `count` parts, as even as can be; every process has as many."""
+    cuts = [share.own * part // count for part in range(count + 1)]
+    return [
+        Slice(begin, end, end - begin) if end > begin else Slice(0, 1, 0)
+        for begin, end in itertools.pairwise(cuts)
+    ]
 
 
 def permutation(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:

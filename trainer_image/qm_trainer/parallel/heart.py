@@ -50,20 +50,17 @@ class Heart(nn.Module):
         self._step, self._scale = 0, 1.0
         self._pending: tuple[float, ...] | _Beat | None = None
 
-    def load(
-        self, loss: Tensor, mean: Tensor, share: Share, *, stop: bool, save: bool = False
-    ) -> Tensor:
+    def load(self, loss: Tensor, told: Tensor, *, stop: bool, save: bool = False) -> Tensor:
         """`loss`, whose backward also sends this process's part of the step's pulse.
 
         Args:
             loss: What backward starts from.
-            mean: The mean loss over this process's samples.
-            share: This process's part of the step.
+            told: Sum of the losses over this process's samples of the step.
             stop: Whether this process was told to stop.
             save: Whether this process finds that it is time to save.
         """
         self.carrier.grad = None
-        own = mean.detach().float() * share.own
+        own = told.detach().float()
         flags = [torch.full_like(own, float(flag)) for flag in (stop, save)]
         part = torch.stack((own, *flags))
         loaded: Tensor = _Load.apply(loss, self.carrier, part)  # type: ignore[no-untyped-call]

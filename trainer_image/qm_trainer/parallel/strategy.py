@@ -1,7 +1,10 @@
 """The one place that spreads a model over processes."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
 
 from qm_trainer.config import Strategy
@@ -51,3 +54,18 @@ def wrap(
     ids = [world.device] if world.device.type == "cuda" else None
     wrapped = DistributedDataParallel(module, device_ids=ids, gradient_as_bucket_view=True)
     return wrapped, f"DDP over {world.size} processes ({why})"
+
+
+def exchanging(engine: nn.Module, model: nn.Module, *, now: bool) -> AbstractContextManager[object]:
+    """What a part of a step runs in: only the last one of a step exchanges gradients.
+
+    Args:
+        engine: What `wrap` gave.
+        model: The model in it.
+        now: Whether this part is the last one.
+    """
+    if isinstance(model, FSDPModule):
+        model.set_requires_gradient_sync(now)
+    if isinstance(engine, DistributedDataParallel) and not now:
+        return engine.no_sync()
+    return nullcontext()
