@@ -24,8 +24,9 @@ from pathlib import Path
 import torch
 
 from benchmarks.trainer_overhead import CASES, PROCESSES, run_config
-from qm_trainer import loop, optim, parallel, progress, session
+from qm_trainer import loop, optim, progress, session
 from qm_trainer.data import order
+from qm_trainer.parallel import processes
 from qm_trainer.profile.probe import COUNTED, WARM_UP, WINDOW, Probe
 from qm_trainer.session import Session
 
@@ -40,7 +41,7 @@ def opened(name: str, run_dir: Path) -> Session:
     path, batch, _, _ = CASES[name]
     out = session.Surroundings(
         run_dir=run_dir,
-        world=parallel.join(),
+        world=processes.join(),
         reporter=progress.Reporter(None),
         now=lambda: datetime.now(UTC),  # noqa: TID251 - a benchmark is an edge
         clock=time.monotonic,
@@ -61,7 +62,7 @@ def shares(made: Session) -> Iterator[order.Share]:
 def turn(made: Session, supply: Iterator[order.Share], *, looking: bool) -> list[float]:
     """CPU time of each of 200 steps [s]."""
     made.probe = Probe(made.probe.setting, looking=looking and made.out.world.leads)
-    parallel.barrier(made.out.world)
+    processes.barrier(made.out.world)
     times = []
     for _ in range(STEPS):
         share = next(supply)
@@ -90,8 +91,8 @@ def backward_seconds(made: Session, share: order.Share, *, synchronised: bool) -
     engine.require_backward_grad_sync = synchronised
     loss, _ = engine(*batch)
     made.optimizer.zero_grad(set_to_none=True)
-    loaded = made.heart.load(loss, loss, share, stop=False)
-    parallel.barrier(made.out.world)
+    loaded = made.heart.load(loss, loss.detach() * share.own, stop=False)
+    processes.barrier(made.out.world)
     began = time.perf_counter()
     loaded.backward()  # type: ignore[no-untyped-call]  # torch's own
     return time.perf_counter() - began

@@ -29,10 +29,11 @@ from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 from typing_extensions import override
 
-from qm_trainer import config, factory, loop, optim, parallel, progress, session
+from qm_trainer import config, factory, loop, optim, progress, session
 from qm_trainer.config import Run
 from qm_trainer.data import order, sources
-from qm_trainer.parallel import World
+from qm_trainer.parallel import processes
+from qm_trainer.parallel.processes import World
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks/results/trainer_overhead.md"
@@ -116,7 +117,7 @@ def measure(name: str, run_dir: Path) -> None:
     """In each process: take turns, and let rank 0 write the times."""
     torch.set_num_threads(1)
     path, batch, count, pairs = CASES[name]
-    world, run = parallel.join(), run_config(path, batch)
+    world, run = processes.join(), run_config(path, batch)
     loops = {
         "plain": plain_loop(run, world),
         "ours": our_loop(run, world, run_dir, progress.from_environment()),
@@ -124,7 +125,7 @@ def measure(name: str, run_dir: Path) -> None:
     times: Times = {"plain": [], "ours": []}
     for pair in range(-3, pairs):
         for which in ("plain", "ours") if pair % 2 else ("ours", "plain"):
-            seconds = turn(loops[which], count, lambda: parallel.barrier(world))
+            seconds = turn(loops[which], count, lambda: processes.barrier(world))
             if pair >= 0:
                 times[which].append(seconds)
     if world.leads:

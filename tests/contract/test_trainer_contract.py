@@ -119,8 +119,8 @@ def test_the_run_that_the_operator_writes_is_the_one_that_the_trainer_reads() ->
 
 def test_every_default_and_every_choice_of_the_api_is_read_by_the_trainer() -> None:
     config.parse(plain(make.spec())["QM_CONFIG"])
-    for precision in ("Auto", "FP32", "BF16"):
-        for strategy in ("Auto", "DDP"):
+    for precision in ("Auto", "FP32", "BF16", "FP16"):
+        for strategy in ("Auto", "DDP", "FSDP"):
             trainer = {"precision": precision, "strategy": {"mode": strategy}}
             config.parse(plain(make.spec(trainer=trainer))["QM_CONFIG"])
 

@@ -29,6 +29,13 @@ def test_seventy_thousand_real_images_are_learned(stage: Stage) -> None:
     stage.agrees_with_witness("fashion-mnist")
 
 
+def test_a_model_split_over_two_containers_is_trained(stage: Stage) -> None:
+    stage.apply(*documents("examples/sharded.yaml"))
+    status = stage.wait_for("sharded", "Complete", RUN_S)
+    assert float(status["progress"]["metrics"]["accuracy"]) > 0.9
+    stage.agrees_with_witness("sharded")
+
+
 def test_a_model_and_data_of_ones_own_are_trained_by_the_built_in_loop(stage: Stage) -> None:
     code = {
         "apiVersion": "v1",

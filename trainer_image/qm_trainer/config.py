@@ -25,6 +25,7 @@ class Precision(StrEnum):
     AUTO = "Auto"
     FP32 = "FP32"
     BF16 = "BF16"
+    FP16 = "FP16"
 
 
 class Strategy(StrEnum):
@@ -32,6 +33,9 @@ class Strategy(StrEnum):
 
     AUTO = "Auto"
     DDP = "DDP"
+    """Every process holds the whole model."""
+    FSDP = "FSDP"
+    """Every process holds a part of weights, gradients and the optimizer's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,10 @@ class Trainer:
     """The peak of the schedule; it warms up to it and decays by a cosine."""
     precision: Precision = Precision.AUTO
     strategy: Strategy = Strategy.AUTO
+    gradient_accumulation: int = 1
+    """Parts that a process computes its samples of a step in, one after the other [count]."""
+    activation_checkpointing: bool = False
+    """Whether blocks keep their inputs only, and compute again for backward."""
     seed: int = 0
 
 
@@ -106,6 +114,8 @@ class Run:
                 "learningRate": repr(trainer.learning_rate),
                 "precision": trainer.precision.value,
                 "strategy": trainer.strategy.value,
+                "gradientAccumulation": trainer.gradient_accumulation,
+                "activationCheckpointing": trainer.activation_checkpointing,
                 "seed": trainer.seed,
             },
             "checkpoint": {
@@ -154,6 +164,8 @@ def _run(root: "_Section") -> Run:
             learning_rate=trainer.positive("learningRate", 1e-3),
             precision=trainer.choice("precision", Precision.AUTO),
             strategy=trainer.choice("strategy", Strategy.AUTO),
+            gradient_accumulation=trainer.whole("gradientAccumulation", 1, least=1),
+            activation_checkpointing=trainer.flag("activationCheckpointing", default=False),
             seed=trainer.whole("seed", 0, least=0),
         ),
         checkpoint=Checkpoint(
@@ -199,6 +211,13 @@ class _Section:
         if isinstance(value, int) and not isinstance(value, bool) and value >= least:
             return value
         self._fault(key, f"must be a whole number of at least {least}, not {value!r}")
+        return default
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self._get(key, default)
+        if isinstance(value, bool):
+            return value
+        self._fault(key, f"must be true or false, not {value!r}")
         return default
 
     def positive(self, key: str, default: float) -> float:

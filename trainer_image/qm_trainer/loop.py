@@ -4,22 +4,23 @@
 """
 
 import logging
-import math
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from qm_trainer import console, errors, factory, optim, parallel, precision
+from qm_trainer import console, errors, factory, optim, precision
 from qm_trainer.config import Run
 from qm_trainer.console import Pace
 from qm_trainer.data import order, sources
 from qm_trainer.data.order import Cursor, Plan, Share
-from qm_trainer.errors import ConfigError, Interrupted, PeerLost, TrainerError, UserError
-from qm_trainer.parallel import Heart, Pulse
+from qm_trainer.errors import ConfigError, Interrupted, PeerLost, TrainerError
+from qm_trainer.parallel import processes, recomputation, sharding, strategy
+from qm_trainer.parallel.heart import Heart, Pulse
 from qm_trainer.profile.probe import Probe, Setting
 from qm_trainer.profile.timing import Mark
+from qm_trainer.saving import ask_to_save, heard, save_now, save_when_due
 from qm_trainer.session import SAY_S, Session, Surroundings, report, say_when_due
 from qm_trainer.storage import artifacts, checkpoint, volume
 
@@ -67,10 +68,11 @@ def prepare(run: Run, out: Surroundings) -> Session:
         kind = type(model).__name__
         raise ConfigError(f"model.factory {run.model.factory} gave {kind}, not a torch.nn.Module")
     model.to(world.device)
+    again = recomputation.recompute(model) if trainer.activation_checkpointing else None
     heart = Heart().to(world.device)
     objective = optim.Objective(model, heart)
-    engine, how = parallel.wrap(objective, world, trainer.strategy)
-    numbers = precision.choose(trainer.precision, world.device)
+    engine, how = strategy.wrap(objective, model, heart, world, trainer.strategy)
+    numbers = precision.choose(trainer.precision, world.device, sharded=sharding.is_sharded(model))
     plan = Plan(len(data.train), trainer.batch_size, world.size, trainer.epochs, trainer.seed)
     folder = checkpoint.Folder(out.run_dir / "checkpoints", run.checkpoint.keep, out.now, out.clock)
     optimizer = optim.adamw(model, trainer.learning_rate)
@@ -83,6 +85,8 @@ def prepare(run: Run, out: Surroundings) -> Session:
         precision=numbers.precision.value,
     )
     tell(run, model, plan, f"strategy {how}; precision {numbers.precision} ({numbers.reason})")
+    if again is not None:
+        _log.info("activation checkpointing: %d blocks are computed again for backward", again)
     return Session(
         run=run,
         out=out,
@@ -92,6 +96,7 @@ def prepare(run: Run, out: Surroundings) -> Session:
         engine=engine,
         optimizer=optimizer,
         numbers=numbers,
+        sharded=sharding.is_sharded(model),
         plan=plan,
         folder=folder,
         saver=checkpoint.Saver(folder),
@@ -119,12 +124,13 @@ def resume(session: Session) -> None:
         for broken in folder.clear_rubble():
             _log.info("removed checkpoint %d: it was not complete", broken)
         newest = max(folder.complete(), default=0)
-    newest = parallel.agree(newest, world)
+    newest = processes.agree(newest, world)
     if newest:
         tensors, meta = folder.load(newest)
         checkpoint.restore(session.model, session.optimizer, tensors, folder.path(newest))
         session.cursor = Cursor(meta["step"], meta["epoch"], meta["consumed"])
         session.loss, session.metrics = meta["notes"]["loss"], meta["notes"]["metrics"]
+        session.numbers.restore(meta["notes"].get("scaler", {}))
         session.resumed_from = newest
         if world.leads:
             # What it goes on from is told at once: the operator may not have heard of it.
@@ -151,8 +157,8 @@ def advance(session: Session, share: Share) -> None:
         pulse = step(session, share)
     if heard(session, pulse):
         stop(session)
+    save_when_due(session, pulse)
     if session.out.world.leads:
-        save_when_due(session)
         say_when_due(session)
 
 
@@ -160,21 +166,12 @@ def step(session: Session, share: Share) -> Pulse | None:
     """One optimizer step on this process's share; answers what is known of the step before."""
     done, world = session.cursor.step, session.out.world
     sources.seed_all(order.chance(session.run.trainer.seed, done, world.rank))
-    inputs, targets = session.data.train.take(share.indices)
-    inputs = inputs.to(world.device, non_blocking=True)
-    targets = targets.to(world.device, non_blocking=True)
-    session.probe.mark(Mark.FETCHED)
     peak = session.run.trainer.learning_rate
     optim.set_rate(session.optimizer, optim.rate(done, session.total_steps, peak))
-    with session.numbers.context():
-        loss, _ = session.engine(inputs, targets)
     session.optimizer.zero_grad(set_to_none=True)
-    start = weighted(loss, share, world.size)
-    start = session.heart.load(start, loss, share, stop=session.out.stop())
-    session.probe.before_backward(start)
-    start.backward()  # type: ignore[no-untyped-call]  # torch's own
+    gradients(session, share)
     session.probe.mark(Mark.BACKWARDED)
-    session.optimizer.step()
+    session.numbers.step(session.optimizer)
     consumed = session.cursor.consumed + share.total
     session.cursor = replace(session.cursor, step=done + 1, consumed=consumed)
     session.pace.count(share.total)
@@ -184,76 +181,59 @@ def step(session: Session, share: Share) -> Pulse | None:
     return session.heart.beat(done + 1, share, world)
 
 
-def weighted(loss: Tensor, share: Share, world: int) -> Tensor:
-    """The loss such that the gradients' mean over processes is the mean over samples."""
-    weight = share.own * world / share.total
-    return loss if weight == 1.0 else loss * weight
+def gradients(session: Session, share: Share) -> None:
+    """Add up the gradients of a step, part by part; the last part carries the pulse."""
+    batch = session.data.train.take(share.indices)
+    parts = order.slices(share, session.run.trainer.gradient_accumulation)
+    told = torch.zeros((), device=session.out.world.device)
+    for number, part in enumerate(parts, start=1):
+        last = number == len(parts)
+        inputs, targets = on_device(batch, part, session.out.world.device)
+        if number == 1:
+            session.probe.mark(Mark.FETCHED)
+        with strategy.exchanging(session.engine, session.model, now=last):
+            with session.numbers.context():
+                loss, _ = session.engine(inputs, targets)
+            start = weighted(loss, part.own, share.total, session.out.world.size)
+            told = told + loss.detach().float() * part.own
+            if last:
+                start = with_pulse(session, start, told)
+            session.numbers.scaled(start).backward()  # type: ignore[no-untyped-call]  # torch's own
 
 
-def heard(session: Session, pulse: Pulse | None) -> bool:
-    """Take in what all processes know of a step; answers whether to stop.
+def on_device(
+    batch: tuple[Tensor, Tensor], part: order.Slice, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """A part of a batch where it is computed."""
+    inputs, targets = (whole[part.begin : part.end] for whole in batch)
+    return inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
 
-    Raises:
-        UserError: If the loss is not a number, in every process at the same step.
+
+def with_pulse(session: Session, start: Tensor, told: Tensor) -> Tensor:
+    """What the last backward of a step starts from.
+
+    Args:
+        session: The session.
+        start: The weighted loss.
+        told: Sum of the losses over this process's samples.
     """
-    if pulse is None:
-        return False
-    if not math.isfinite(pulse.loss):
-        raise UserError(
-            f"the loss became {pulse.loss} at step {pulse.step} of {session.total_steps}: lower "
-            f"trainer.learningRate (now {session.run.trainer.learning_rate:g}), or look for values "
-            "in the data that are not numbers"
-        )
-    session.loss = pulse.loss
-    every = -(-session.total_steps // artifacts.CURVE_LINES)
-    if session.out.world.leads and pulse.step % every == 0:
-        session.curve.add_loss(pulse.step, session.cursor.epoch, pulse.loss)
-    return pulse.stop
+    asking = session.sharded and ask_to_save(session)
+    start = session.heart.load(start, told, stop=session.out.stop(), save=asking)
+    session.probe.before_backward(start)
+    return start
 
 
-def save_when_due(session: Session) -> None:
-    """Begin a checkpoint when its time has come; training goes on while it is written."""
-    session.saver.check()
-    now = session.out.clock()
-    if now < session.next_save or session.saver.busy:
-        return
-    save(session)
-    stall = session.out.clock() - now
-    session.probe.stalled(stall)
-    cost = max(stall, session.saver.seconds)
-    session.next_save = now + checkpoint.period(
-        session.run.checkpoint.period_seconds,
-        cost,
-        session.out.reporter.mean_between_interruptions_s,
-    )
+def weighted(loss: Tensor, own: int, total: int, world: int) -> Tensor:
+    """The loss such that the gradients' mean over processes is the mean over samples.
 
-
-def save(session: Session) -> None:
-    """Begin a checkpoint of this very step, and write the curve up to it."""
-    heard(session, session.heart.peek())
-    session.curve.flush()
-    session.saver.start(
-        checkpoint.snapshot(
-            session.model,
-            session.optimizer,
-            session.cursor,
-            session.plan.world,
-            {"loss": session.loss, "metrics": session.metrics},
-        )
-    )
-
-
-def save_now(session: Session) -> None:
-    """Save this very step and wait until it is on the volume."""
-    if session.out.world.leads:
-        report(session, "Saving")
-        session.saver.wait()
-        if session.saver.last is None or session.saver.last.step != session.cursor.step:
-            save(session)
-            session.saver.wait()
-            report(session, "Saving")
-        session.curve.flush()
-    parallel.barrier(session.out.world)
+    Args:
+        loss: Mean over some samples.
+        own: How many of them count [sample].
+        total: In the step, over all processes [sample].
+        world: Processes [count].
+    """
+    weight = own * world / total
+    return loss if weight == 1.0 else loss * weight
 
 
 def stop(session: Session) -> None:
@@ -280,17 +260,17 @@ def evaluate(session: Session) -> None:
     if out.world.leads:
         report(session, "Evaluating")
     session.pace.close(out.clock())
-    mine = order.contiguous(len(test), out.world.size, out.world.rank)
     sums = [0.0] * 4
     session.objective.eval()
     with torch.no_grad(), session.numbers.context():
-        for start in range(mine.start, mine.stop, session.plan.batch):
-            batch = test.take(range(start, min(start + session.plan.batch, mine.stop)))
-            inputs, targets = (part.to(out.world.device) for part in batch)
+        for indices in order.batches(len(test), session.plan.batch, out.world.size, out.world.rank):
+            # Who has none takes part with a stand-in: a model that is split needs all of them.
+            inputs, targets = (p.to(out.world.device) for p in test.take(indices or range(1)))
             part = optim.measure(session.objective, inputs, targets)
-            sums = [a + b for a, b in zip(sums, part, strict=True)]
+            if indices:
+                sums = [a + b for a, b in zip(sums, part, strict=True)]
     session.objective.train()
-    loss, samples, right, judged = parallel.sums(sums, out.world)
+    loss, samples, right, judged = processes.sums(sums, out.world)
     session.metrics = {"testLoss": loss / samples}
     if judged:
         session.metrics["accuracy"] = right / judged
@@ -310,8 +290,11 @@ def finish(session: Session) -> artifacts.Summary:
     session.probe.settle()
     save_now(session)
     paths = {"metrics": "metrics.jsonl", "checkpoint": f"checkpoints/{session.cursor.step}"}
+    weights = sharding.whole_weights(session.model)
     if out.world.leads:
-        paths |= artifacts.write_model(session.model, session.run.to_tree(), out.run_dir)
+        parameters = sum(p.numel() for p in session.model.parameters())
+        tree = {**session.run.to_tree(), "parameters": parameters}
+        paths |= artifacts.write_model(weights, tree, out.run_dir)
     speed = round(pace.total_samples / pace.total_seconds, 1) if pace.total_seconds else None
     summary = artifacts.Summary(
         steps=session.cursor.step,
@@ -326,7 +309,7 @@ def finish(session: Session) -> artifacts.Summary:
         artifacts.write_summary(summary, out.run_dir)
         report(session, "Done", model=paths["model"])
         tell_summary(summary, out.run_dir)
-    parallel.barrier(out.world)
+    processes.barrier(out.world)
     return summary
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from qm_trainer.parallel import Heart
+from qm_trainer.parallel.heart import Heart
 
 WARMUP_FRACTION = 0.05
 """Share of all steps in which the rate rises [1]; Adam's second moment has to settle first."""

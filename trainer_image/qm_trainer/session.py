@@ -14,7 +14,8 @@ from qm_trainer.config import Run
 from qm_trainer.console import Pace
 from qm_trainer.data import sources
 from qm_trainer.data.order import Cursor, Plan
-from qm_trainer.parallel import Heart, World
+from qm_trainer.parallel.heart import Heart
+from qm_trainer.parallel.processes import World
 from qm_trainer.profile.probe import Probe
 from qm_trainer.progress import Reporter
 from qm_trainer.storage import artifacts, checkpoint
@@ -56,6 +57,8 @@ class Session:
     """The objective as all processes train it together."""
     optimizer: torch.optim.Optimizer
     numbers: precision.Choice
+    sharded: bool
+    """Whether the model is split over processes."""
     plan: Plan
     folder: checkpoint.Folder
     saver: checkpoint.Saver
@@ -69,6 +72,8 @@ class Session:
     stepped: bool = False
     """Whether a step was completed in this life."""
     next_save: float = 0.0
+    asked: bool = False
+    """Whether the other processes were told that it is time to save, and have not done so yet."""
     next_say: float = 0.0
     loss: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)

@@ -46,6 +46,7 @@ class Precision(StrEnum):
     AUTO = "Auto"
     FP32 = "FP32"
     BF16 = "BF16"
+    FP16 = "FP16"
 
 
 class StrategyMode(StrEnum):
@@ -53,6 +54,7 @@ class StrategyMode(StrEnum):
 
     AUTO = "Auto"
     DDP = "DDP"
+    FSDP = "FSDP"
 
 
 class Model(ApiModel):
@@ -144,7 +146,9 @@ class Strategy(ApiModel):
     """How the work is spread."""
 
     mode: StrategyMode = StrategyMode.AUTO
-    """`DDP` copies the model to every process; `Auto` lets the trainer choose."""
+    """`DDP` copies the model to every process, `FSDP` splits it over them.
+
+    `Auto` takes `FSDP` where weights, gradients and AdamW's state would fill a GPU."""
 
 
 Argument = Annotated[str, Field(max_length=4096), PrintableText]
@@ -212,8 +216,18 @@ class Trainer(ApiModel):
     """What each worker needs."""
     strategy: Strategy = Strategy()
     """How the work is spread over the workers."""
+    gradient_accumulation: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 1
+    """Parts in which a process computes its samples of a step, one after the other [count].
+
+    It takes less memory for activations; what is learnt is the same."""
+    activation_checkpointing: StrictBool = False
+    """Whether blocks keep their inputs only and compute the rest again: less memory, more time.
+
+    Blocks are the members of the model's lists that have parts of their own."""
     precision: Precision = Precision.AUTO
-    """Number format; `Auto` takes BF16 where the hardware has it."""
+    """Number format; `Auto` takes BF16 where the hardware has it, else FP16, else FP32.
+
+    FP16 scales the loss, and leaves out a step whose gradients are not finite."""
     epochs: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 1
     """Passes over the training set [count]."""
     batch_size: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 64

@@ -35,9 +35,18 @@ class StepShape:
     """Of one process [sample]."""
     precision: str = ""
     strategy: str = ""
+    gradient_accumulation: int = 1
+    """Parts that a process computes its samples in [count]."""
+    activation_checkpointing: bool = False
+
+
+_LATER: Mapping[str, Any] = {"gradient_accumulation": 1, "activation_checkpointing": False}
+"""Fields that came later, with what was done before there were any: so that what was measured under
+an earlier version still counts."""
 
 
 def fingerprint(shape: StepShape) -> str:
     """Sixteen hexadecimal digits: equal for equal shapes, in every process and at every time."""
-    text = json.dumps(asdict(shape), sort_keys=True, separators=(",", ":"))
+    told = {name: value for name, value in asdict(shape).items() if _LATER.get(name) != value}
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()[:DIGITS]

@@ -34,6 +34,8 @@ def run_config(spec: TrainingJobSpec, key: NamespacedName, uid: str) -> str | No
         "trainer": {
             "epochs": trainer.epochs,
             "batchSize": trainer.batch_size,
+            "gradientAccumulation": trainer.gradient_accumulation,
+            "activationCheckpointing": trainer.activation_checkpointing,
             "learningRate": trainer.learning_rate,
             "precision": trainer.precision.value,
             "strategy": trainer.strategy.mode.value,

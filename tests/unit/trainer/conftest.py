@@ -67,7 +67,8 @@ def train(one_thread: None) -> Callable[..., Any]:
     """Train in this process, alone; each look at the clock takes a second."""
     import torch
 
-    from qm_trainer import config, loop, parallel, progress, session
+    from qm_trainer import config, loop, progress, session
+    from qm_trainer.parallel import processes
 
     def run(
         run_dir: Path,
@@ -80,7 +81,7 @@ def train(one_thread: None) -> Callable[..., Any]:
         seconds = itertools.count()
         out = session.Surroundings(
             run_dir=run_dir,
-            world=parallel.World(0, 1, 0, torch.device("cpu")),
+            world=processes.World(0, 1, 0, torch.device("cpu")),
             reporter=reporter or progress.Reporter(None),
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
             clock=lambda: float(next(seconds)),

@@ -130,3 +130,22 @@ def only_one() -> Points:
 
 def here() -> Path:
     return Path(__file__)
+
+
+def blocks(dropout: float) -> nn.Module:
+    """Three blocks that have parts of their own."""
+    return nn.Sequential(
+        nn.Flatten(),
+        *(nn.Sequential(_Block(dropout)) for _ in range(3)),
+        nn.Linear(64, 10),
+    )
+
+
+class _Block(nn.Module):
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.inner = nn.Linear(64, 64)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.drop(torch.relu(self.inner(x)))

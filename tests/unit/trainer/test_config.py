@@ -37,7 +37,7 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("trainer", {"epochs": True}, "trainer.epochs must be a whole number"),
     ("trainer", {"learningRate": "fast"}, "trainer.learningRate must be a positive number"),
     ("trainer", {"learningRate": "nan"}, "trainer.learningRate must be a positive number"),
-    ("trainer", {"precision": "FP8"}, "trainer.precision must be one of Auto, FP32, BF16"),
+    ("trainer", {"precision": "FP8"}, "trainer.precision must be one of Auto, FP32, BF16, FP16"),
     ("trainer", {"batchsize": 3}, "trainer.batchsize is not known; did you mean batchSize?"),
     ("trainer", [], "trainer must be an object"),
     ("model", {}, "model.factory is missing"),

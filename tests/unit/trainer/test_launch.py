@@ -144,8 +144,8 @@ def test_waiting_for_a_slower_process_is_told_as_communication(tmp_path: Path) -
     assert 0.025 < profile["communicationSeconds"] < profile["stepSeconds"]
     assert profile["backwardSeconds"] >= profile["communicationSeconds"]
     assert profile["forwardSeconds"] < 0.025
-    # 3,466 weights and the two numbers of the pulse, 4 bytes each; a ring of two sends them once.
-    assert profile["parameters"] == 64 * 32 + 32 + 32 * 32 + 32 + 32 * 10 + 10 + 2
+    # 3,466 weights and the three numbers of the pulse, 4 bytes each; a ring of two sends them once.
+    assert profile["parameters"] == 64 * 32 + 32 + 32 * 32 + 32 + 32 * 10 + 10 + 3
     assert profile["synchronisedBytes"] == 4 * profile["parameters"]
 
 

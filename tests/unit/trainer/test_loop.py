@@ -109,8 +109,46 @@ def test_a_finished_run_that_is_started_again_only_says_so(tmp_path: Path, train
     assert again.metrics == first.metrics
 
 
-def test_bf16_learns_as_well(tmp_path: Path, train: Train) -> None:
-    assert train(tmp_path, precision="BF16").metrics["accuracy"] > 0.9
+@pytest.mark.parametrize("parts", [2, 3, 100])
+def test_a_step_in_parts_learns_what_a_whole_one_does(
+    tmp_path: Path, train: Train, loss_curve: Curve, parts: int
+) -> None:
+    """To 1e-4 in each step: only the order in which sums are added up differs."""
+    args = {"numClasses": 10, "width": 32, "dropout": 0.0}
+    train(tmp_path / "whole", args=args, epochs=1)
+    train(tmp_path / "parts", args=args, epochs=1, gradientAccumulation=parts)
+    got, want = loss_curve(tmp_path / "parts"), loss_curve(tmp_path / "whole")
+    assert got == pytest.approx(want, rel=1e-4)
+
+
+def test_blocks_that_are_computed_again_learn_the_same_and_keep_less(
+    tmp_path: Path, train: Train, loss_curve: Curve
+) -> None:
+    """Chance is the same both times, so the losses are the same to the last bit."""
+    model = {"factory": "tests.unit.trainer.models:blocks", "args": {"dropout": 0.2}, "epochs": 1}
+    kept = []
+    for again in (False, True):
+        summary = tmp_path / str(again)
+        train(summary, **model, activationCheckpointing=again)
+        kept.append(loss_curve(summary))
+    assert kept[0] == kept[1]
+
+
+@pytest.mark.parametrize("precision", ["BF16", "FP16"])
+def test_half_precision_learns_as_well(tmp_path: Path, train: Train, precision: str) -> None:
+    assert train(tmp_path, precision=precision).metrics["accuracy"] > 0.9
+
+
+def test_fp16_resumes_with_the_scale_that_it_had(
+    tmp_path: Path, train: Train, loss_curve: Curve
+) -> None:
+    """The first steps have gradients beyond FP16 and are left out, each halving the scale."""
+    train(tmp_path / "whole", precision="FP16")
+    steps = iter(range(10**6))
+    with pytest.raises(Interrupted):
+        train(tmp_path / "parts", lambda: next(steps) >= 20, precision="FP16")
+    train(tmp_path / "parts", precision="FP16")
+    assert loss_curve(tmp_path / "parts") == loss_curve(tmp_path / "whole")
 
 
 def test_a_data_set_of_ones_own_is_learnt(tmp_path: Path, train: Train) -> None:

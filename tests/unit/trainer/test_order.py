@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,7 +82,19 @@ def test_chance_differs_between_neighbouring_steps_and_ranks(s: int, step: int, 
     assert all(0 <= seed < 2**32 for seed in seeds)
 
 
-@given(st.integers(0, 100), st.integers(1, 9))
-def test_evaluation_reads_each_sample_once(samples: int, world: int) -> None:
-    read = [i for rank in range(world) for i in order.contiguous(samples, world, rank)]
-    assert read == list(range(samples))
+@given(st.integers(0, 40), st.integers(1, 9))
+def test_the_parts_of_a_share_are_its_samples_once(own: int, count: int) -> None:
+    share = order.Share(np.arange(max(1, own)), own, own + 3)
+    parts = order.slices(share, count)
+    assert len(parts) == count
+    assert sum(part.own for part in parts) == own
+    assert all(part.begin < part.end <= max(1, own) for part in parts), "a stand-in is a sample too"
+    assert [i for part in parts if part.own for i in range(part.begin, part.end)] == [*range(own)]
+
+
+@given(st.integers(0, 100), st.integers(1, 12), st.integers(1, 9))
+def test_evaluation_reads_each_sample_once(samples: int, batch: int, world: int) -> None:
+    parts = [list(order.batches(samples, batch, world, rank)) for rank in range(world)]
+    assert [i for part in parts for some in part for i in some] == list(range(samples))
+    assert len({len(part) for part in parts}) == 1, "a process would wait for the others for ever"
+    assert all(len(some) <= batch for part in parts for some in part)

@@ -276,7 +276,7 @@ def test_a_runs_reports_tell_of_it(tmp_path: Path, train: Train) -> None:
     reporter = progress.Reporter(None)
     train(tmp_path, reporter=reporter, periodSeconds=3)
     told = reporter.last["profile"]
-    assert told["parameters"] == 64 * 32 + 32 + 32 * 32 + 32 + 32 * 10 + 10 + 2
+    assert told["parameters"] == 64 * 32 + 32 + 32 * 32 + 32 + 32 * 10 + 10 + 3
     assert (told["steps"], told["processes"], told["precision"]) == (WINDOW, 1, "FP32")
     assert told["memoryKind"] == "Process"
     assert told["checkpointStallSeconds"] > 0

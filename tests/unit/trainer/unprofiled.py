@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from qm_trainer import config, loop, parallel, progress, session
+from qm_trainer import config, loop, progress, session
+from qm_trainer.parallel import processes
 
 
 def main() -> None:
     out = session.Surroundings(
         run_dir=Path(os.environ["QM_RUN_DIR"]),
-        world=parallel.join(),
+        world=processes.join(),
         reporter=progress.Reporter(None),
         now=lambda: datetime.now(UTC),  # noqa: TID251 - a process of its own
         clock=monotonic,
@@ -19,7 +20,7 @@ def main() -> None:
         profiling=False,
     )
     loop.train(config.parse(os.environ["QM_CONFIG"]), out)
-    parallel.leave(out.world)
+    processes.leave(out.world)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Nothing here is a stream with a hidden state: give the cursor and the rest follo
 in the middle of an epoch, with any number of processes, and no sample is lost or seen twice.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -62,6 +63,26 @@ class Share:
     """In the step, over all processes [sample]."""
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a share, computed at once."""
+
+    begin: int
+    end: int
+    """Of the share's samples, one stand-in where it has none [sample]."""
+    own: int
+    """How many of them count [sample]."""
+
+
+def slices(share: Share, count: int) -> list[Slice]:
+    """A share in `count` parts, as even as can be; every process has as many."""
+    cuts = [share.own * part // count for part in range(count + 1)]
+    return [
+        Slice(begin, end, end - begin) if end > begin else Slice(0, 1, 0)
+        for begin, end in itertools.pairwise(cuts)
+    ]
+
+
 def permutation(samples: int, seed: int, epoch: int) -> NDArray[np.int64]:
     """The order of one epoch."""
     return np.random.default_rng([seed, epoch]).permutation(samples)
@@ -82,9 +103,15 @@ def shares(plan: Plan, cursor: Cursor, rank: int) -> Iterator[Share]:
         yield Share(own if len(own) else order[start : start + 1], len(own), total)
 
 
-def contiguous(samples: int, world: int, rank: int) -> range:
-    """`rank`'s part of data that is only read: evaluation."""
-    return range(samples * rank // world, samples * (rank + 1) // world)
+def batches(samples: int, batch: int, world: int, rank: int) -> Iterator[range]:
+    """`rank`'s part of data that is only read, batch by batch: evaluation.
+
+    Every process gets as many batches; the last ones may be empty.
+    """
+    mine = range(samples * rank // world, samples * (rank + 1) // world)
+    most = -(-samples // world)
+    for start in range(0, most, batch):
+        yield mine[start : start + batch]
 
 
 def chance(seed: int, step: int, rank: int) -> int:

@@ -12,9 +12,10 @@ from pathlib import Path
 from time import monotonic
 from types import FrameType
 
-from qm_trainer import config, console, errors, loop, parallel, progress, session
+from qm_trainer import config, console, errors, loop, progress, session
 from qm_trainer.errors import Ending, TrainerError
 from qm_trainer.launch import outcome
+from qm_trainer.parallel import processes
 
 _log = logging.getLogger("qm_trainer")
 
@@ -74,7 +75,7 @@ def _train(
     run = config.parse(text)
     # A note on 1 x 1 kernels, whose two layouts are the same numbers in the same order.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-    world = parallel.join(environment)
+    world = processes.join(environment)
     stop = StopFlag()
     out = session.Surroundings(
         run_dir=run_dir,
@@ -86,7 +87,7 @@ def _train(
         ready=stop.arm,
     )
     loop.train(run, out)
-    parallel.leave(world)
+    processes.leave(world)
 
 
 def _show_own_frames(error: BaseException) -> None:

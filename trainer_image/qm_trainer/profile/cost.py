@@ -12,6 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from typing_extensions import override
 
+from qm_trainer.parallel.sharding import is_sharded
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -37,7 +39,7 @@ class Meter:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._known = {p.untyped_storage().data_ptr() for p in module.parameters()}
+        self._known = {_storage(p) for p in module.parameters()} - {0}
         self._saved: dict[int, int] = {}
         self._counter = _Counter()
         self._open = ExitStack()
@@ -61,11 +63,8 @@ class Meter:
         self._open.close()
 
     def _keep(self, saved: Tensor) -> Tensor:
-        try:
-            where = saved.untyped_storage().data_ptr()
-        except (NotImplementedError, RuntimeError):  # a layout that has no storage, such as sparse
-            return saved
-        if where not in self._known:
+        where = _storage(saved)
+        if where and where not in self._known:
             self._saved[where] = max(saved.nbytes, self._saved.get(where, 0))
         return saved
 
@@ -104,10 +103,13 @@ def of_step(
     Memory traffic is what remains when every operator finds all else in its cache: a trained
     parameter is read by forward, backward and optimizer, and written once; a gradient is written
     and read; the optimizer's state is read and written; what forward keeps is written and read. A
-    ring sends 2 (k - 1) / k of the gradients.
+    ring sends 2 (k - 1) / k of the gradients. Where weights are split over processes it is
+    3 (k - 1) / k: forward and backward put them together, and gradients are taken apart.
 
-    Source: Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce algorithms", section 3.
+    Source: Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce algorithms", section 3;
+    Rajbhandari et al. 2020, "ZeRO", section 7.
     """
+    rounds = 3 if is_sharded(module) else 2
     trained = _bytes(p for p in module.parameters() if p.requires_grad)
     every = _bytes(module.parameters())
     state = _bytes(
@@ -123,7 +125,7 @@ def of_step(
         + 2 * trained
         + 2 * state
         + 2 * meter.activations,
-        synchronised=2 * (processes - 1) * trained // processes,
+        synchronised=rounds * (processes - 1) * trained // processes,
         parameters=sum(p.numel() for p in module.parameters()),
         parameter_bytes=every,
     )
@@ -131,6 +133,14 @@ def of_step(
 
 def _bytes(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.nbytes for tensor in tensors)
+
+
+def _storage(tensor: Tensor) -> int:
+    """Where a tensor lies; 0 for a layout that has no storage, such as sparse, and for parts."""
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except (NotImplementedError, RuntimeError):
+        return 0
 
 
 def _as_it_is(saved: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor
 
 from qm_trainer.storage.volume import iso, write_whole
 
@@ -81,19 +81,15 @@ class Summary:
 
 
 def write_model(
-    model: nn.Module, configuration: Mapping[str, Any], run_dir: Path
+    weights: Mapping[str, Tensor], configuration: Mapping[str, Any], run_dir: Path
 ) -> dict[str, str]:
     """Write the weights and where they come from; answers the paths below `run_dir`."""
     folder = run_dir / "model"
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {
-        k: v.detach().to("cpu", copy=True).contiguous() for k, v in model.state_dict().items()
-    }
     beside = folder / ".model.safetensors.part"
-    save_file(weights, beside, metadata={"format": "pt"})
+    save_file(dict(weights), beside, metadata={"format": "pt"})
     beside.replace(folder / "model.safetensors")
-    parameters = sum(p.numel() for p in model.parameters())
-    tree = {**configuration, "parameters": parameters, "torch": torch.__version__}
+    tree = {**configuration, "torch": torch.__version__}
     write_whole(folder / "config.json", json.dumps(tree, indent=2))
     return {"model": "model/model.safetensors", "config": "model/config.json"}
 

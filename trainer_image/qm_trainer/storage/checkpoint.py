@@ -9,7 +9,7 @@ import json
 import math
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from qm_trainer.data.order import Cursor
 from qm_trainer.errors import ConfigError
+from qm_trainer.parallel.sharding import load_weights, placed_like, whole
 from qm_trainer.storage import volume
 
 STATE, META, MARKER = "state.safetensors", "state.json", "COMPLETE"
@@ -56,13 +57,29 @@ def snapshot(
     cursor: Cursor,
     world: int,
     notes: Mapping[str, Any],
+    *,
+    keep: bool = True,
 ) -> Snapshot:
-    """Copy all state, so that training may go on while it is written."""
-    tensors = {f"model.{name}": _copy(value) for name, value in model.state_dict().items()}
+    """Copy all state, so that training may go on while it is written.
+
+    Of a model that is split over processes every one of them has to come here, and those that do
+    not `keep` what they help to put together hold no more of it than one tensor.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, value in _state(model, optimizer):
+        put_together = whole(value)
+        if keep:
+            tensors[name] = put_together
+    return Snapshot(cursor, tensors, world, notes)
+
+
+def _state(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
+    """All tensors by name, in the same order in every process."""
+    for name, value in model.state_dict().items():
+        yield f"model.{name}", value
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"optimizer.{name}.{key}"] = _copy(torch.as_tensor(value))
-    return Snapshot(cursor, tensors, world, notes)
+            yield f"optimizer.{name}.{key}", torch.as_tensor(value)
 
 
 def restore(
@@ -75,7 +92,7 @@ def restore(
     """
     weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
     try:
-        model.load_state_dict(weights)
+        load_weights(model, weights)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise ConfigError(
@@ -86,7 +103,7 @@ def restore(
         found = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         if found:
             optimizer.state[parameter] = {
-                key: value.to(parameter.device) for key, value in found.items()
+                key: placed_like(value, parameter) for key, value in found.items()
             }
 
 
@@ -256,13 +273,6 @@ def period(asked: float | None, save_seconds: float, mean_seconds: float | None 
         return asked
     best = math.sqrt(2.0 * save_seconds * (mean_seconds or ASSUMED_MTBF_S))
     return min(LONGEST_PERIOD_S, max(SHORTEST_PERIOD_S, best))
-
-
-def _copy(value: Tensor) -> Tensor:
-    """A contiguous copy in host memory that shares nothing."""
-    held = value.detach()
-    copy = torch.empty(held.shape, dtype=held.dtype, device="cpu")
-    return copy.copy_(held)
 
 
 def _whole(folder: Path) -> bool:

@@ -39,6 +39,8 @@ def mark(spec: TrainingJobSpec, trainer_image: str) -> str:
         batch_size=trainer.batch_size,
         precision=trainer.precision.value,
         strategy=trainer.strategy.mode.value,
+        gradient_accumulation=trainer.gradient_accumulation,
+        activation_checkpointing=trainer.activation_checkpointing,
     )
     return fingerprint(shape)
 

@@ -10,6 +10,7 @@ from quartermaster.units import byte_count
 _FORMATS = {
     ApiPrecision.AUTO: NumberFormat.BF16,
     ApiPrecision.BF16: NumberFormat.BF16,
+    ApiPrecision.FP16: NumberFormat.FP16,
     ApiPrecision.FP32: NumberFormat.FP32,
 }
 """What is computed in where the GPU has it; `Auto` takes BF16 there."""

@@ -26,8 +26,8 @@ SHAPES = st.builds(
     dataset=st.text(max_size=8),
     dataset_args=ARGS,
     batch_size=st.integers(1, 10**6),
-    precision=st.sampled_from(["Auto", "FP32", "BF16"]),
-    strategy=st.sampled_from(["Auto", "DDP"]),
+    precision=st.sampled_from(["Auto", "FP32", "BF16", "FP16"]),
+    strategy=st.sampled_from(["Auto", "DDP", "FSDP"]),
 )
 
 

@@ -1,0 +1,1 @@
+"""Many processes as one run: how they meet, how the model is spread, what they tell each other."""

@@ -1,0 +1,75 @@
+"""The processes of one run: how they meet, and what they agree on."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+COLLECTIVE_TIMEOUT = timedelta(minutes=5)
+"""How long a process waits for the others in one operation. A peer that dies closes its connections
+and is noticed at once; this is for one whose machine vanished or that hangs. Longer than a slow
+volume needs for a save, short against the hours that a silent gang would cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """This process among the others."""
+
+    rank: int
+    size: int
+    local_rank: int
+    device: torch.device
+    distributed: bool = False
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes and reports."""
+        return self.rank == 0
+
+
+def join(environment: Mapping[str, str] = os.environ) -> World:
+    """Meet the other processes as torchrun's environment says; alone where it says nothing."""
+    rank, size = int(environment.get("RANK", "0")), int(environment.get("WORLD_SIZE", "1"))
+    local_rank = int(environment.get("LOCAL_RANK", "0"))
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda", local_rank) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(device)
+    if "RANK" not in environment:
+        return World(0, 1, 0, device)
+    backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
+    dist.init_process_group(backend, timeout=COLLECTIVE_TIMEOUT)
+    return World(rank, size, local_rank, device, distributed=True)
+
+
+def leave(world: World) -> None:
+    """Close the connections to the others, so that they see an end and not a loss."""
+    if world.distributed and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def sums(values: list[float], world: World) -> list[float]:
+    """Each value summed over all processes."""
+    if world.size == 1:
+        return values
+    total = torch.tensor(values, dtype=torch.float64)
+    dist.all_reduce(total)
+    return [float(value) for value in total]
+
+
+def agree(value: int, world: World) -> int:
+    """Rank 0's value, in every process."""
+    if world.size == 1:
+        return value
+    shared = torch.tensor([value], dtype=torch.int64)
+    dist.broadcast(shared, src=0)
+    return int(shared.item())
+
+
+def barrier(world: World) -> None:
+    """Wait until every process is here."""
+    if world.size > 1:
+        sums([0.0], world)

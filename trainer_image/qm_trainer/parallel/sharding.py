@@ -1,0 +1,105 @@
+"""Weights, gradients and optimizer state split over processes: FSDP2, and whole again to be kept.
+
+Only here is it known that a tensor may be a part of one. What leaves, a checkpoint or a model, is
+whole: any number of processes, sharded or not, goes on from it.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+MOST_UNITS_DEEP = 3
+"""Levels of lists of modules that are looked into for what is split as one [count]."""
+
+
+def shard(model: nn.Module, device: torch.device, processes: int) -> int:
+    """Split `model` over all processes, in place; answers in how many units.
+
+    A unit's weights are put together before it computes and taken apart after it, so that a process
+    holds its part of the model and one whole unit. Units are the members of the model's lists
+    (`nn.ModuleList`, `nn.Sequential`), as the blocks of most models are, and the rest is one more.
+    Weights and buffers are taken from rank 0.
+
+    Source: PyTorch FSDP2, `torch.distributed.fsdp.fully_shard`; Rajbhandari et al. 2020, "ZeRO",
+    stage 3.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        dist.broadcast(tensor.data, src=0)
+    mesh = init_device_mesh(device.type, (processes,))
+    found = list(units(model))
+    for unit in found:
+        fully_shard(unit, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    return len(found) + 1
+
+
+def units(model: nn.Module, depth: int = MOST_UNITS_DEEP) -> Iterator[nn.Module]:
+    """Modules that are split each as one: members of lists, that hold weights and are no lists."""
+    for child in model.children():
+        if isinstance(child, (nn.ModuleList, nn.Sequential)) and depth:
+            yield from units(child, depth - 1)
+        elif isinstance(model, (nn.ModuleList, nn.Sequential)) and _holds_weights(child):
+            yield child
+        elif not isinstance(child, (nn.ModuleList, nn.Sequential)) and depth:
+            yield from units(child, depth - 1)
+
+
+def is_sharded(module: nn.Module) -> bool:
+    """Whether some of its weights are parts."""
+    return any(isinstance(parameter, DTensor) for parameter in module.parameters())
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a tensor, in the host's memory and shared with nothing.
+
+    Every process has to ask for the same tensors in the same order, where they are parts.
+    """
+    held = tensor.detach()
+    if isinstance(held, DTensor):
+        held = held.full_tensor()
+    copy = torch.empty(held.shape, dtype=held.dtype, device="cpu")
+    return copy.copy_(held)
+
+
+def whole_weights(model: nn.Module) -> dict[str, Tensor]:
+    """All weights and buffers of a model, whole; every process has to ask where it is split."""
+    return {name: whole(value) for name, value in model.state_dict().items()}
+
+
+def placed_like(value: Tensor, like: Tensor) -> Tensor:
+    """A whole tensor where `like` is, split as it is; every process has to come here with it."""
+    if not isinstance(like, DTensor) or value.dim() == 0:
+        return value.to(like.device)
+    return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put whole weights into a model, split or not.
+
+    Raises:
+        RuntimeError: They are of another model.
+    """
+    if not is_sharded(model):
+        model.load_state_dict(weights)
+        return
+    held = model.state_dict()
+    model.load_state_dict(
+        {
+            name: placed_like(value, held[name]) if name in held else value
+            for name, value in weights.items()
+        }
+    )
+
+
+def local_bytes(tensor: Tensor) -> int:
+    """What of a tensor this process holds [byte]."""
+    return (tensor.to_local() if isinstance(tensor, DTensor) else tensor).nbytes
+
+
+def _holds_weights(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters())

@@ -1,0 +1,106 @@
+"""When state is saved, and what all processes know of a step by then."""
+
+import math
+
+from qm_trainer.errors import UserError
+from qm_trainer.parallel import processes
+from qm_trainer.parallel.heart import Pulse
+from qm_trainer.session import Session, report
+from qm_trainer.storage import artifacts, checkpoint
+
+
+def heard(session: Session, pulse: Pulse | None) -> bool:
+    """Take in what all processes know of a step; answers whether to stop.
+
+    Raises:
+        UserError: If the loss is not a number, in every process at the same step.
+    """
+    if pulse is None:
+        return False
+    if not math.isfinite(pulse.loss):
+        raise UserError(
+            f"the loss became {pulse.loss} at step {pulse.step} of {session.total_steps}: lower "
+            f"trainer.learningRate (now {session.run.trainer.learning_rate:g}), or look for values "
+            "in the data that are not numbers"
+        )
+    session.loss = pulse.loss
+    every = -(-session.total_steps // artifacts.CURVE_LINES)
+    if session.out.world.leads and pulse.step % every == 0:
+        session.curve.add_loss(pulse.step, session.cursor.epoch, pulse.loss)
+    return pulse.stop
+
+
+def is_due(session: Session) -> bool:
+    """Whether the process that leads finds that it is time to save."""
+    if not session.out.world.leads:
+        return False
+    session.saver.check()
+    return session.out.clock() >= session.next_save and not session.saver.busy
+
+
+def ask_to_save(session: Session) -> bool:
+    """Whether to tell the other processes that it is time to save: once for each save."""
+    asking = not session.asked and is_due(session)
+    session.asked = session.asked or asking
+    return asking
+
+
+def save_when_due(session: Session, pulse: Pulse | None) -> None:
+    """Begin a checkpoint when its time has come; training goes on while it is written.
+
+    Where the model is split all processes are needed: they save at the step at which all know.
+    """
+    due = pulse is not None and pulse.save if session.sharded else is_due(session)
+    if not due:
+        return
+    now = session.out.clock()
+    save(session)
+    session.asked = False
+    stall = session.out.clock() - now
+    session.probe.stalled(stall)
+    cost = max(stall, session.saver.seconds)
+    session.next_save = now + checkpoint.period(
+        session.run.checkpoint.period_seconds,
+        cost,
+        session.out.reporter.mean_between_interruptions_s,
+    )
+
+
+def save(session: Session) -> None:
+    """Begin a checkpoint of this very step, and write the curve up to it."""
+    heard(session, session.heart.peek())
+    leads = session.out.world.leads
+    if leads:
+        session.curve.flush()
+    if not (leads or session.sharded):
+        return
+    state = checkpoint.snapshot(
+        session.model,
+        session.optimizer,
+        session.cursor,
+        session.plan.world,
+        {
+            "loss": session.loss,
+            "metrics": session.metrics,
+            "scaler": session.numbers.state(),
+        },
+        keep=leads,
+    )
+    if leads:
+        session.saver.start(state)
+
+
+def save_now(session: Session) -> None:
+    """Save this very step and wait until it is on the volume."""
+    out, saved = session.out, 0
+    if out.world.leads:
+        report(session, "Saving")
+        session.saver.wait()
+        saved = session.saver.last.step if session.saver.last is not None else 0
+    if processes.agree(saved, out.world) != session.cursor.step:
+        save(session)
+    if out.world.leads:
+        session.saver.wait()
+        report(session, "Saving")
+        session.curve.flush()
+    processes.barrier(out.world)
