@@ -1,10 +1,10 @@
 """What a job's steps cost, as placement weighs them: as measured, else as its spec says."""
 
 from quartermaster.api.training_job import Precision as ApiPrecision
-from quartermaster.api.training_job import StepCosts, TrainingJobSpec
+from quartermaster.api.training_job import StepCosts, StrategyMode, TrainingJobSpec
 from quartermaster.api.training_job_status import Profile
 from quartermaster.domain.hardware import NumberFormat
-from quartermaster.domain.profile import JobProfile, Kernel, Measured, ProfileSource
+from quartermaster.domain.profile import JobProfile, Kernel, Measured, ProfileSource, Strategy
 from quartermaster.units import byte_count
 
 _FORMATS = {
@@ -39,6 +39,7 @@ def _predicted(spec: TrainingJobSpec, costs: StepCosts) -> JobProfile:
         traffic_per_sample=float(byte_count(traffic)) if traffic is not None else 0.0,
         kernel=costs.kernel,
         number_format=_FORMATS[spec.trainer.precision],
+        strategy=_strategy(spec),
         source=ProfileSource.PREDICTED,
     )
 
@@ -58,9 +59,16 @@ def _measured(spec: TrainingJobSpec, known: Profile) -> JobProfile | None:
         # The trainer reads a batch when it needs it, so what it waits for is the whole reading.
         input_seconds_per_sample=seconds * float(known.data_wait_fraction) / batch,
         kernel=Kernel.MATMUL if hint is None else hint.kernel,
+        strategy=_strategy(spec),
         source=ProfileSource.MEASURED,
         measured=_seen(known, seconds),
     )
+
+
+def _strategy(spec: TrainingJobSpec) -> Strategy:
+    """How the model is spread; what `Auto` takes is known on the GPU, so the lighter one counts."""
+    sharded = spec.trainer.strategy.mode is StrategyMode.FSDP
+    return Strategy.FSDP if sharded else Strategy.DDP
 
 
 def _seen(known: Profile, seconds: float) -> tuple[Measured, ...]:

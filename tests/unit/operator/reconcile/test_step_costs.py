@@ -132,3 +132,12 @@ async def test_the_cycle_weighs_what_a_job_costs_to_finish(
     submit(it, costs)
     await it.cycle.once()
     assert {worker.node for worker in it.cluster.workers("uid-job")} == {node}
+
+
+def test_a_model_that_is_split_sends_more_and_holds_less() -> None:
+    whole = job_profile(spec(COSTS), None)
+    split = job_profile(spec(COSTS, workers=4, strategy={"mode": "FSDP"}), known())
+    assert whole is not None
+    assert split is not None
+    assert (whole.strategy.passes, split.strategy.passes) == (2, 3)
+    assert split.memory(4) == split.memory(1) / 4
