@@ -100,7 +100,7 @@ def counted(status: Json) -> Fraction:
 def test_a_five_dollar_job_stops_at_five_dollars_and_goes_on_at_its_step_when_raised(
     dear: Stage,
 ) -> None:
-    job = digits_job("thrifty", epochs=240, budget={"limit": "5.00"})
+    job = digits_job("thrifty", epochs=160, budget={"limit": "5.00"})
     job["spec"]["trainer"]["workers"] = 1
     dear.apply(job)
     dear.wait_for("thrifty", "Suspended", 240)
@@ -128,7 +128,7 @@ def test_a_budget_blocks_new_jobs_within_seconds_and_lets_the_running_one_go_on(
     dear: Stage,
 ) -> None:
     budget(dear, "1.00")
-    dear.apply(gpu_job("spender", 90))
+    dear.apply(gpu_job("spender", 45))
     dear.wait_for("spender", "Running", 60)
     status = acts(dear, "BlockNew", 60)
     fired = {one["percent"]: datetime.fromisoformat(one["time"]) for one in status["fired"]}
