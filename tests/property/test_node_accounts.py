@@ -37,7 +37,7 @@ agreements = st.integers(0, 2 * 10**9).map(lambda nano: Fraction(nano, 10**9))
 
 @st.composite
 def crowds(draw: st.DrawFn, presence: Presence) -> list[Hold]:
-    """Up to four pods of at most a quarter of the node each, on it for a time, repriced at times."""
+    """Up to four pods of at most a quarter of the node each, on it for a time."""
     holds = []
     for index in range(draw(st.integers(0, 4))):
         began = draw(st.integers(0, SECONDS))

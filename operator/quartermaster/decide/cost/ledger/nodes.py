@@ -1,9 +1,9 @@
 """The accounts of nodes: what of their price nobody's job or service has paid.
 
-A node's time is cut wherever its price, who holds it or what these pay changes. In each piece the jobs and services
-on it pay what they have agreed to, other pods their share of the node's price, rounded down to a
-billionth of a USD an hour, and idle time the rest, whatever that is. So for each piece, and for any
-set of pieces,
+A node's time is cut wherever its price, who holds it or what these pay changes. In each piece the
+jobs and services on it pay what they have agreed to, other pods their share of the node's price,
+rounded down to a billionth of a USD an hour, and idle time the rest, whatever that is. So for each
+piece, and for any set of pieces,
 
     jobs + services + system + idle = price of the node x time
 
@@ -59,11 +59,23 @@ def entries(
     return found
 
 
+def at_moment(presence: Presence, holds: Iterable[Hold], moment: datetime) -> list[Entry]:
+    """Who pays for a node at a moment, jobs and services left out: entries that take no time.
+
+    Args:
+        presence: The node, which is there then.
+        holds: Who is on it then.
+        moment: When.
+    """
+    price = price_at(presence.prices, moment)
+    return _of(presence, Stretch(moment, moment, price, tuple(holds)), "")
+
+
 def node_cost(presence: Presence, span: Span) -> Fraction | None:
     """What the node costs in [since, until) [USD], exact; None where a price is unknown."""
     total = Fraction(0)
     for stretch in _stretches(presence, (), span, None):
-        cost = charge(_whole(stretch.price.usd_per_hour), stretch.ended - stretch.began)
+        cost = charge(whole(stretch.price.usd_per_hour), stretch.ended - stretch.began)
         if cost is None:
             return None
         total += cost
@@ -94,7 +106,7 @@ def _stretches(
 
 
 def _of(presence: Presence, stretch: Stretch, remark: str) -> list[Entry]:
-    price = _whole(stretch.price.usd_per_hour)
+    price = whole(stretch.price.usd_per_hour)
     source = stretch.price.source + remark
     others: dict[str, tuple[Fraction, Fraction]] = {}
     for hold in stretch.holds:
@@ -147,8 +159,8 @@ def _entry(
     )
 
 
-def _whole(usd_per_hour: Fraction | None) -> Fraction | None:
-    """A node's price in whole billionths: rounded once, the same for whoever asks."""
+def whole(usd_per_hour: Fraction | None) -> Fraction | None:
+    """A node's price [USD/h] in whole billionths: rounded once, the same for whoever asks."""
     if usd_per_hour is None:
         return None
     return Fraction(round(usd_per_hour * STEPS_PER_USD), STEPS_PER_USD)
