@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from quartermaster.decide.cost.together import Gang, follow
+from quartermaster.decide.cost.together import Gang, follow, recovered
 from quartermaster.domain.measurement import Measurement
 from quartermaster.domain.money.stretch import Stretch
 from quartermaster.domain.progress import Report
@@ -166,3 +166,26 @@ def test_looking_twice_at_the_same_time_counts_once() -> None:
 def test_before_its_first_step_and_after_its_end_nothing_is_idle() -> None:
     for stretch in (Stretch(after(9)), replace(STEPPED, broken=after(15))):
         assert follow((stretch,), Gang(1, [], None, 0.0, after(60))) == (stretch,)
+
+
+BROKEN = Stretch(after(9), stepped=after(12), broken=after(60))
+AGAIN = Stretch(after(90))
+STEPS = Stretch(after(90), stepped=after(102))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "took"),
+    [
+        ((BROKEN, AGAIN), (BROKEN, STEPS), 42),
+        ((BROKEN,), (BROKEN, STEPS), 42),
+        ((BROKEN, STEPS), (BROKEN, STEPS), None),
+        ((BROKEN,), (BROKEN, AGAIN), None),
+        ((), (STEPS,), None),
+        ((), (TOGETHER, STEPS), None),
+    ],
+)
+def test_a_gang_has_recovered_once_when_it_steps_again(
+    before: tuple[Stretch, ...], now: tuple[Stretch, ...], took: float | None
+) -> None:
+    found = recovered(before, now)
+    assert (found and found.total_seconds()) == took
