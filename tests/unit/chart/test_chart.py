@@ -44,7 +44,8 @@ def test_lint_has_nothing_to_say() -> None:
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_every_object_is_valid_kubernetes(values: str, version: str) -> None:
     for document in rendered(values):
-        if document["kind"] != "CustomResourceDefinition":
+        elsewhere = document["apiVersion"].startswith("monitoring.coreos.com/")
+        if document["kind"] != "CustomResourceDefinition" and not elsewhere:
             kubernetes_validate.validate(document, version, strict=True)
 
 
@@ -316,3 +317,36 @@ def test_a_password_comes_from_a_secret_and_the_way_to_it_is_open() -> None:
 
 def test_without_a_ledger_there_is_no_trace_of_one() -> None:
     assert "ledger" not in str(the(of_kind(rendered("no-ledger.yaml"), "Deployment"))).lower()
+
+
+def test_monitoring_is_made_where_it_is_asked_for() -> None:
+    kinds = {document["kind"] for document in rendered("default.yaml")}
+    assert not kinds & {"ServiceMonitor", "PrometheusRule"}
+    monitor = the(of_kind(rendered("monitoring.yaml"), "ServiceMonitor"))
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["interval"], endpoint["honorLabels"]) == (
+        "metrics",
+        "15s",
+        True,
+    )
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    service = the(of_kind(rendered("monitoring.yaml"), "Service"))
+    wanted = monitor["spec"]["selector"]["matchLabels"]
+    assert wanted.items() <= service["metadata"]["labels"].items()
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def test_rules_are_the_files_of_the_chart_with_the_runbooks_of_the_user() -> None:
+    rule = the(of_kind(rendered("monitoring.yaml"), "PrometheusRule"))
+    files = [CHART / "rules" / name for name in ("recording.yaml", "alerts.yaml")]
+    want = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
+    told = rule["spec"]["groups"]
+    assert [group["name"] for group in told] == [group["name"] for group in want]
+    for mine, theirs in zip(want, told, strict=True):
+        for one, other in zip(mine["rules"], theirs["rules"], strict=True):
+            assert one["expr"] == other["expr"]
+            words = one.get("annotations", {})
+            if words:
+                assert words["description"] == other["annotations"]["description"]
+                url = f"https://runbooks.example.com/quartermaster#{one['alert'].lower()}"
+                assert other["annotations"]["runbook_url"] == url

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from quartermaster.adapters.metrics.jobs import JobCollector
+from quartermaster.api.placement import DeadlineStatus
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import (
     Condition,
@@ -98,12 +99,14 @@ def test_how_a_job_runs_is_told() -> None:
             progress=Progress(percentage=45),
             goodput=Goodput(restarts=2, interruptions=1),
             profile=PROFILE,
+            deadline=DeadlineStatus(time=make.T0, spare_seconds=-30),
         )
     )
     assert found["job_info", *JOB, "default", "Running", make.T4, "Spot", "aws", "Compute"] == 1
     assert found["job_progress_ratio", *JOB] == 0.45
     assert found["job_worker_restarts", *JOB] == 2
     assert found["job_interruptions", *JOB] == 1
+    assert found["job_deadline_slack_seconds", *JOB] == -30
     assert found["job_step_seconds", *JOB] == 0.04
     assert found["job_step_fraction", *JOB, "compute"] == 0.65
     assert found["job_step_fraction", *JOB, "communication"] == 0.25
