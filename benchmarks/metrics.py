@@ -201,6 +201,7 @@ def odd_job(number: int) -> Json:
         "state": "Waiting",
         "cost": {"unpricedSeconds": 60},
         "conditions": [{**placed, "lastTransitionTime": at(30)}],
+        "deadline": {"time": at(30), "spareSeconds": 60},
     }
     return document
 
