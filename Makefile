@@ -139,7 +139,7 @@ e2e: install ## On the cluster: bad input, the life of jobs, what breaks them
 
 ##@ Benchmarks (benchmarks/results)
 
-.PHONY: bench-ledger bench-control-plane bench-cluster-fill bench-trainer bench-classification bench-packing bench-completion bench-decisions bench-spot-deadline
+.PHONY: bench-ledger bench-metrics bench-control-plane bench-cluster-fill bench-trainer bench-classification bench-packing bench-completion bench-decisions bench-spot-deadline
 bench-ledger: setup ## The ledger with a million entries on SQLite (about five minutes)
 	@$(PYTHON) -m benchmarks.ledger
 
