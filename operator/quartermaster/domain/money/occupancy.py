@@ -49,3 +49,10 @@ class Hold:
     usd_per_hour: Fraction | None = None
     """What jobs and services have agreed to pay [USD/h], a whole number of billionths; None where
     it is unknown. Others pay their share of the node's price, and it is not looked at."""
+    later: tuple[tuple[datetime, Fraction | None], ...] = ()
+    """What they agreed to after that, each from its time on, the earliest first."""
+
+    def rate_at(self, moment: datetime) -> Fraction | None:
+        """What they pay then [USD/h]; None where it is unknown."""
+        past = (rate for since, rate in reversed(self.later) if since <= moment)
+        return next(past, self.usd_per_hour)

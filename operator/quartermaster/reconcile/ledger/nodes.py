@@ -87,20 +87,24 @@ def pod_of(entry: Entry) -> str:
 
 def _held(recorded: Iterable[Entry]) -> list[Hold]:
     """What pods that are recorded held: the parts of one lie in one another, and add up to it."""
-    pods: dict[tuple[str, Fraction | None], list[Entry]] = {}
+    pods: dict[str, dict[datetime, Entry]] = {}
     for entry in recorded:
-        pods.setdefault((pod_of(entry), entry.usd_per_hour), []).append(entry)
+        since = pods.setdefault(pod_of(entry), {})
+        longest = since.get(entry.began)
+        if longest is None or longest.ended < entry.ended:
+            since[entry.began] = entry
     return [
         Hold(
-            owner=parts[0].owner,
-            node=parts[0].machine.node,
-            began=min(part.began for part in parts),
-            ended=max(part.ended for part in parts),
-            gpus=parts[0].gpus,
+            owner=entry.owner,
+            node=entry.machine.node,
+            began=began,
+            ended=entry.ended,
+            gpus=entry.gpus,
             share=Fraction(0),
-            usd_per_hour=rate,
+            usd_per_hour=entry.usd_per_hour,
         )
-        for (_, rate), parts in pods.items()
+        for since in pods.values()
+        for began, entry in since.items()
     ]
 
 

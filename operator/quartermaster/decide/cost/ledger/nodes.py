@@ -84,6 +84,7 @@ def _stretches(
     edges = {since, until}
     for hold in holds:
         edges |= {hold.began} if hold.ended is None else {hold.began, hold.ended}
+        edges |= {since for since, _ in hold.later}
     edges |= {price.since for price in presence.prices}
     edges |= set() if known_since is None else {known_since}
     inside = sorted(edge for edge in edges if since <= edge <= until)
@@ -108,7 +109,7 @@ def _of(presence: Presence, stretch: Stretch, remark: str) -> list[Entry]:
         for namespace, (share, gpus) in sorted(others.items())
     ]  # fmt: skip
     held = sum((hold.gpus for hold in stretch.holds), Fraction(0))
-    left = None if price is None else price - _paid(stretch.holds) - _sum(made)
+    left = None if price is None else price - _paid(stretch) - _sum(made)
     dearer = DEARER if left is not None and left < 0 else ""
     if left != 0:
         free = max(Fraction(0), presence.gpus - held)
@@ -116,8 +117,9 @@ def _of(presence: Presence, stretch: Stretch, remark: str) -> list[Entry]:
     return made
 
 
-def _paid(holds: Iterable[Hold]) -> Fraction:
-    rates = (hold.usd_per_hour for hold in holds if hold.owner.kind in PAYING)
+def _paid(stretch: Stretch) -> Fraction:
+    paying = (hold for hold in stretch.holds if hold.owner.kind in PAYING)
+    rates = (hold.rate_at(stretch.began) for hold in paying)
     return sum((rate for rate in rates if rate is not None), Fraction(0))
 
 

@@ -121,3 +121,31 @@ async def test_the_first_operator_begins_with_the_hour_and_charges_nothing_befor
     world.ledger.cursors.clear()
     await world.until(NOON + HOUR + LAG)
     assert world.money(Kind.SYSTEM, Kind.IDLE) == 2 * PRICE, "11:00 to 13:00"
+
+
+async def test_a_pod_whose_price_changes_while_it_runs_pays_the_node_each_price_in_its_time() -> (
+    None
+):
+    world = World()
+    half = NOON + HOUR / 2
+    dearer = replace(JOB, later=((half, Fraction(6)),))
+    world.occupancy.holds["pod-1"] = dearer
+    await world.until(NOON + HOUR + LAG)
+    jobs = Fraction(4) / 2 + Fraction(6) / 2
+    assert world.money(Kind.SYSTEM, Kind.IDLE) == PRICE - jobs
+
+
+async def test_a_price_that_comes_back_is_not_paid_for_the_time_of_the_other_one() -> None:
+    """The pod is over and recorded: at 4, an hour later at 6, an hour later at 4 again."""
+    world = World()
+    world.clock.time = NOON + 3 * HOUR + LAG
+    pieces_of_it = [(0, 4), (1, 6), (2, 4)]
+    await world.ledger.record(
+        [
+            entry(f"pod-1/{n}", owner=JOB.owner, machine=NODE.machine, began=NOON + at * HOUR,
+                  ended=NOON + (at + 1) * HOUR, gpus=Fraction(4), usd_per_hour=Fraction(rate))
+            for n, (at, rate) in enumerate(pieces_of_it)
+        ]
+    )  # fmt: skip
+    await world.until(NOON + 3 * HOUR + LAG)
+    assert world.money(Kind.JOB, Kind.SYSTEM, Kind.IDLE) == 3 * PRICE
