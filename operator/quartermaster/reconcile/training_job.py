@@ -1,6 +1,7 @@
 """One pass over one TrainingJob: observe, account, build, apply, report."""
 
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -128,15 +129,19 @@ class TrainingJobReconciler:
     async def _settle(self, job: JobRecord, workers: list[Worker]) -> None:
         """Charge the pods that are over, and let them go after that."""
         late = [worker for worker in workers if worker.accounted and worker.settled]
-        await self._charge_late(job, late, workers)
-        for worker in late:
+        for worker in await self._charge_late(job, late, workers):
             await self._world.writer.release(worker)
 
-    async def _charge_late(self, job: JobRecord, late: list[Worker], workers: list[Worker]) -> None:
-        """The end of a Job and the ends of its pods come by two watches, in either order."""
+    async def _charge_late(
+        self, job: JobRecord, late: Sequence[Worker], workers: list[Worker]
+    ) -> Sequence[Worker]:
+        """The end of a Job and the ends of its pods come by two watches, in either order.
+
+        Returns those of the late pods that may go now.
+        """
         closing = job.status.cost.closing if job.status.cost else []
         if all(worker.uid in closing or worker.bound is None for worker in late):
-            return
+            return late
         now = self._world.clock.now()
         by = Charging(
             now,
@@ -150,6 +155,7 @@ class TrainingJobReconciler:
         cost = books.cost.model_copy(update={"forecast": books.cost.total})
         changes = {"cost": cost, "goodput": books.goodput}
         await self._write(job, job.status.model_copy(update=changes), now)
+        return books.to_release
 
     async def _refuse(self, job: JobRecord) -> None:
         """A document that got past admission and cannot be read: it fails with the paths."""
@@ -181,6 +187,8 @@ class TrainingJobReconciler:
             await self._world.writer.readmit(job)
         if sizes.is_reached(job, spec, self._world.view):
             await self._world.writer.resize(job, None)
+        if _stays(workers, books):
+            return REFRESH_SECONDS
         return self._when_again(job, status, workers)
 
     async def _apply(self, job: JobRecord, spec: TrainingJobSpec, *, stop: bool) -> Verdict | None:
@@ -369,6 +377,12 @@ class TrainingJobReconciler:
     def _forget(self, uid: str) -> None:
         self._written.pop(uid, None)
         self._world.reports.forget(uid)
+
+
+def _stays(workers: list[Worker], books: Books) -> bool:
+    """Whether a pod that is over has still to be charged: the ledger is away, or too many ended."""
+    gone = {worker.uid for worker in books.to_release}
+    return any(w.settled and w.accounted and w.uid not in gone for w in workers)
 
 
 def _is_to_stop(job: JobRecord, spec: TrainingJobSpec, workers: list[Worker]) -> bool:
