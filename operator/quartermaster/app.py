@@ -48,6 +48,7 @@ from quartermaster.reconcile.budgets.verdicts import Verdicts
 from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
 from quartermaster.reconcile.ledger import upkeep
 from quartermaster.reconcile.ledger.nodes import NodeAccounts
+from quartermaster.reconcile.money.recording import to_bring_back
 from quartermaster.reconcile.progress import read_report
 from quartermaster.reconcile.queue import WorkQueue
 from quartermaster.reconcile.training_job import TrainingJobReconciler
@@ -100,7 +101,11 @@ class Operator:
             self._touched,
         )
         self._counters = DcgmCounters(settings.dcgm_addresses())
-        self._ledger = SqlLedger(settings.ledger_url, self._clock) if settings.ledger_url else None
+        self._ledger = (
+            SqlLedger(settings.ledger_url, self._clock, self._telemetry.ledger_rebuilt)
+            if settings.ledger_url
+            else None
+        )
         world = World(
             view=self._view,
             writer=self._writer,
@@ -278,7 +283,13 @@ class Operator:
     async def _keep_ledger(self, ledger: SqlLedger) -> None:
         occupancy = ClusterOccupancy(self._view, self._clock)
         accounts = NodeAccounts(occupancy, ledger, self._clock)
-        await upkeep.keep(ledger, accounts, self._clock, self._settings.ledger_retention_days)
+        days = self._settings.ledger_retention_days
+
+        def opened() -> None:
+            for uid in to_bring_back(ledger, self._view.jobs()):
+                self._queue.add(uid)
+
+        await upkeep.keep(ledger, accounts, self._clock, days, opened)
 
     async def _report_pools(self) -> None:
         while True:

@@ -123,12 +123,17 @@ PRICE_READS = Metric(
     "price_list_reads_total", Kind.COUNTER, "Attempts at your price list: read or failed.",
     ("result",),
 )  # fmt: skip
+LEDGER_REBUILT = Metric(
+    "ledger_rebuilt_jobs_total",
+    Kind.COUNTER,
+    "Jobs whose books a ledger got back from their statuses: it is new, or another one was lost.",
+)
 
 TABLE = (
     DECISION_SECONDS, GANG_PLACED_SECONDS, PREEMPTIONS, RESIZES, RECONCILE_SECONDS, API_WRITES,
     PROGRESS_REPORTS, LEADER, JOBS, JOB_COST, JOB_RATE, JOB_PROGRESS, JOB_RESTARTS, JOB_UNPRICED,
     JOB_STEP_SECONDS, JOB_STEP_FRACTION, NODE_GPUS, NODE_GPUS_USED,
     QUEUE_PENDING, QUEUE_ADMITTED, QUEUE_SHARE, QUEUE_GPUS,
-    PRICE_AGE, PRICED_NODES, NODE_PRICE, PRICE_READS,
+    PRICE_AGE, PRICED_NODES, NODE_PRICE, PRICE_READS, LEDGER_REBUILT,
 )  # fmt: skip
 """All of them, in the order of the reference page."""

@@ -35,6 +35,7 @@ class PrometheusTelemetry:
         self._writes = self._counter(metrics.API_WRITES)
         self._reports = self._counter(metrics.PROGRESS_REPORTS)
         self._price_reads = self._counter(metrics.PRICE_READS)
+        self._rebuilt = self._counter(metrics.LEDGER_REBUILT)
 
     def decided(self, decision: Decision, seconds: float) -> None:
         """One placement decision and how long it took."""
@@ -68,6 +69,10 @@ class PrometheusTelemetry:
     def prices_read(self, result: str) -> None:
         """One attempt at the user's price list: read or failed."""
         self._price_reads.labels(result).inc()
+
+    def ledger_rebuilt(self) -> None:
+        """The ledger got a job's books back from its status."""
+        self._rebuilt.inc()
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

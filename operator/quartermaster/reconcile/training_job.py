@@ -31,7 +31,12 @@ from quartermaster.reconcile.leaving import readmission
 from quartermaster.reconcile.leaving.reclaim import departure
 from quartermaster.reconcile.money import accounts, repricing
 from quartermaster.reconcile.money.accounts import Books, Charging
-from quartermaster.reconcile.money.recording import recorded
+from quartermaster.reconcile.money.recording import (
+    brought_back,
+    recorded,
+    recorded_if_possible,
+    to_bring_back,
+)
 from quartermaster.reconcile.profile import measured
 from quartermaster.reconcile.progress import last_words
 from quartermaster.reconcile.world import World
@@ -75,6 +80,9 @@ class TrainingJobReconciler:
             self._forget(uid)
             await self._release_orphans(workers)
             return None
+        ledger = self._world.ledger
+        if ledger is not None and to_bring_back(ledger, [job]):
+            await brought_back(ledger, job, self._world.clock.now())
         if job.deleting:
             return await self._let_go(job, workers)
         if job.spec is not None and job.spec.managed_by is not None:
@@ -110,6 +118,8 @@ class TrainingJobReconciler:
             return 2.0
         if self._world.funding.owes(job):
             return 2.0
+        # Asked once more, of the database: with the job goes what a lost ledger is made from.
+        await brought_back(self._world.ledger, job, self._world.clock.now())
         await self._world.writer.remove_finalizer(job)
         return None
 
@@ -149,9 +159,8 @@ class TrainingJobReconciler:
             accounts.stretches_of(job.status.stretches),
             suspended=job.deleting or (job.spec is not None and job.spec.suspend),
         )
-        books = accounts.close(job.status.cost, job.status.goodput, workers, by)
-        if self._world.ledger is not None:
-            await self._world.ledger.record(books.entries)
+        close = partial(accounts.close, job.status.cost, job.status.goodput, workers)
+        books = await recorded(self._world.ledger, job, close, by)
         cost = books.cost.model_copy(update={"forecast": books.cost.total})
         changes = {"cost": cost, "goodput": books.goodput}
         await self._write(job, job.status.model_copy(update=changes), now)
@@ -317,7 +326,7 @@ class TrainingJobReconciler:
         )
         before = found.job.status
         close = partial(accounts.close, before.cost, before.goodput, found.workers)
-        books = await recorded(self._world.ledger, close, by)
+        books = await recorded_if_possible(self._world.ledger, found.job, close, by)
         if preempted:
             return accounts.with_interruptions(books, found.job.status.cost, found.workers)
         return books

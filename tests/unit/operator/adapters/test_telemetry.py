@@ -141,6 +141,12 @@ def test_values_are_what_was_told() -> None:
     assert found["price_list_reads_total", ("failed",)] == 1
 
 
+def test_jobs_whose_books_came_back_are_counted() -> None:
+    telemetry = PrometheusTelemetry()
+    telemetry.ledger_rebuilt()
+    assert samples(telemetry)["ledger_rebuilt_jobs_total", ()] == 1
+
+
 def test_what_is_unknown_has_no_sample_rather_than_a_zero() -> None:
     telemetry = PrometheusTelemetry()
     unpriced = TrainingJobStatus(cost=Cost(unpriced_seconds=60))

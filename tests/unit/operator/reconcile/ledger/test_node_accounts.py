@@ -116,11 +116,13 @@ async def test_while_the_store_is_away_nothing_is_lost() -> None:
     assert world.money(Kind.SYSTEM, Kind.IDLE) == 7 * PRICE
 
 
-async def test_the_first_operator_begins_with_the_hour_and_charges_nothing_before() -> None:
+async def test_a_new_ledger_begins_at_once_and_charges_nothing_before() -> None:
+    """What jobs cost before comes from their statuses, without nodes: it must not be idle too."""
     world = World()
     world.ledger.cursors.clear()
-    await world.until(NOON + HOUR + LAG)
-    assert world.money(Kind.SYSTEM, Kind.IDLE) == 2 * PRICE, "11:00 to 13:00"
+    world.clock.time = NOON + HOUR / 4
+    await world.until(NOON + 2 * HOUR + LAG)
+    assert world.money(Kind.SYSTEM, Kind.IDLE) == PRICE * Fraction(7, 4), "12:15 to 14:00"
 
 
 async def test_a_pod_whose_price_changes_while_it_runs_pays_the_node_each_price_in_its_time() -> (
