@@ -68,6 +68,11 @@ class Layout:
         return self.state / "logs"
 
     @property
+    def audit(self) -> Path:
+        """What the API server was told of pods and prices, a JSON document a line."""
+        return self.logs / "audit.log"
+
+    @property
     def records(self) -> Path:
         """What is running: one JSON file a component."""
         return self.state / "run"

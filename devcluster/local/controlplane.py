@@ -20,6 +20,26 @@ _CLIENT_BURST = 600
 """A thousand Indexed Jobs of two pods are created in seconds, not at the default of 20 a second."""
 
 
+_AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "omitManagedFields": True,
+    "rules": [
+        {
+            "level": "RequestResponse",
+            "verbs": ["create", "update", "patch", "delete"],
+            "resources": [
+                {"group": "", "resources": ["pods", "pods/*", "nodes", "nodes/status"]},
+                {"group": "quartermaster.dev", "resources": ["computepools"]},
+            ],
+        },
+        {"level": "None"},
+    ],
+}
+"""What a witness of money needs who asks nobody but the API server."""
+
+
 def etcd(layout: Layout, programs: Path) -> Component:
     """The database. It need not survive a power cut, so it does not wait for the disk."""
     client = f"http://127.0.0.1:{places.ETCD_PORT}"
@@ -44,8 +64,12 @@ def etcd(layout: Layout, programs: Path) -> Component:
 
 
 def apiserver(layout: Layout, programs: Path) -> Component:
-    """The API, on an address of the cluster's own that the machine's network does not reach."""
+    """The API, on an address of the cluster's own that the machine's network does not reach.
+
+    It keeps an audit of what becomes of pods, nodes and prices, of bounded size.
+    """
     pki = layout.pki
+    policy = layout.config / "audit-policy.json"
     return Component(
         name="apiserver",
         argv=(
@@ -68,11 +92,16 @@ def apiserver(layout: Layout, programs: Path) -> Component:
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
             f"--service-account-key-file={pki / 'sa.pub'}",
             f"--service-account-signing-key-file={pki / 'sa.key'}",
+            f"--audit-policy-file={policy}",
+            f"--audit-log-path={layout.audit}",
+            "--audit-log-maxsize=64",
+            "--audit-log-maxbackup=2",
             "--max-requests-inflight=800",
             "--max-mutating-requests-inflight=400",
             "--profiling=false",
         ),
         probe=f"{_API}/readyz",
+        files={policy: _json(_AUDIT)},
         # It would wait for every open watch, a minute and more; watchers must bear its loss anyway.
         grace_s=3.0,
     )

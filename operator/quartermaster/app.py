@@ -13,7 +13,6 @@ from aiohttp import web
 from kubernetes.aio.client.api_client import ApiClient
 
 from quartermaster.adapters import informers, scene
-from quartermaster.adapters.cache import Cache
 from quartermaster.adapters.clock import SystemClock
 from quartermaster.adapters.election import Leadership
 from quartermaster.adapters.exporters.dcgm import DcgmCounters
@@ -37,8 +36,7 @@ from quartermaster.adapters.prices import shipped
 from quartermaster.adapters.prices.feed import PriceFeed
 from quartermaster.adapters.view import ClusterView
 from quartermaster.adapters.writer import ClusterWriter, EventPoster
-from quartermaster.api import compute_pool, compute_queue, meta, training_job
-from quartermaster.api.budgets import budget
+from quartermaster.api import meta
 from quartermaster.api.record import JobRecord
 from quartermaster.domain.money.budget import Budget
 from quartermaster.errors import ClusterError
@@ -52,6 +50,7 @@ from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
 from quartermaster.reconcile.demand import size_of
 from quartermaster.reconcile.ledger import upkeep
 from quartermaster.reconcile.ledger.nodes import NodeAccounts
+from quartermaster.reconcile.money.recording import to_bring_back
 from quartermaster.reconcile.progress import read_report
 from quartermaster.reconcile.queue import WorkQueue
 from quartermaster.reconcile.spot import keeper as spot
@@ -112,7 +111,11 @@ class Operator:
             self._touched,
         )
         self._counters = DcgmCounters(settings.dcgm_addresses())
-        self._ledger = SqlLedger(settings.ledger_url, self._clock) if settings.ledger_url else None
+        self._ledger = (
+            SqlLedger(settings.ledger_url, self._clock, self._telemetry.ledger_rebuilt)
+            if settings.ledger_url
+            else None
+        )
         world = World(
             view=self._view,
             writer=self._writer,
@@ -237,16 +240,6 @@ class Operator:
             if self._settings.dcgm_addresses():
                 tasks.create_task(self._counters.run())
 
-    def _own_kinds(self) -> Mapping[str, Cache[Any]]:
-        """The caches that kopf fills, by resource."""
-        view = self._view
-        return {
-            training_job.PLURAL: view.training_jobs,
-            compute_pool.PLURAL: view.compute_pools,
-            compute_queue.PLURAL: view.compute_queues,
-            budget.PLURAL: view.all_budgets,
-        }
-
     def _watched(self) -> Mapping[str, bool]:
         """Whether each resource is watched; a standby watches none, and need not."""
         if not self._knows:
@@ -254,7 +247,7 @@ class Operator:
         alive = resources.watchers()
         return {
             **{it.resource: it.up for it in self._informers if it.up is not None},
-            **{plural: plural in alive for plural in self._own_kinds()},
+            **{plural: plural in alive for plural in self._view.own_kinds()},
         }
 
     async def _seen_by_kopf(self) -> None:
@@ -265,7 +258,7 @@ class Operator:
         """
         try:
             async with asyncio.timeout(SEEN_SECONDS):
-                for plural, cache in self._own_kinds().items():
+                for plural, cache in self._view.own_kinds().items():
                     path = f"/apis/{meta.API_VERSION}/{plural}"
                     there, _ = await listed(self._client, path, {})
                     while any(cache.get(uid) is None for uid in there):  # noqa: ASYNC110 - kopf's doing
@@ -275,7 +268,7 @@ class Operator:
             logger.warning("not all objects were seen before the first cycle: %r", error)
 
     async def _watch_resources(self) -> None:
-        heard, kinds = self._watches.heard, self._own_kinds()
+        heard, kinds = self._watches.heard, self._view.own_kinds()
         sinks = {plural: HeardCache(kinds[plural], partial(heard, plural)) for plural in kinds}
         registry = resources.registry(sinks, None)
         await kopf.operator(
@@ -285,7 +278,13 @@ class Operator:
 
     async def _keep_ledger(self, ledger: SqlLedger) -> None:
         accounts = NodeAccounts(self._occupancy, ledger, self._clock)
-        await upkeep.keep(ledger, accounts, self._clock, self._settings.ledger_retention_days)
+        days = self._settings.ledger_retention_days
+
+        def opened() -> None:
+            for uid in to_bring_back(ledger, self._view.jobs()):
+                self._queue.add(uid)
+
+        await upkeep.keep(ledger, accounts, self._clock, days, opened)
 
     async def _report_pools(self) -> None:
         while True:
@@ -349,7 +348,7 @@ class Operator:
             return None
         if asyncio.get_running_loop().time() - self._leading_since < START_SECONDS:
             return None
-        missing = self._own_kinds().keys() - resources.watchers()
+        missing = self._view.own_kinds().keys() - resources.watchers()
         if missing:
             return f"no live watcher for {', '.join(sorted(missing))}"
         return None

@@ -244,6 +244,90 @@ async def test_a_file_that_another_one_is_making_is_waited_for(tmp_path: Path) -
     await ledger.close()
 
 
+async def usd_by_part(ledger: SqlLedger) -> dict[tuple[str, ...], Fraction]:
+    lines = await ledger.spent(*ALWAYS, [Dimension.JOB, Dimension.PART])
+    return {line.key: line.amounts.usd for line in lines}
+
+
+BEFORE = [entry("rebuilt/uid-digits/0", began=NOON, ended=NOON, charged=40 * HOUR)]
+"""What a status holds: of forty hours of pods on that day nothing else is known."""
+
+
+async def test_what_a_status_holds_is_told_a_new_ledger_once_and_first(
+    ledger: SqlLedger, url: str
+) -> None:
+    await ledger.open()
+    assert not ledger.knows("uid-digits")
+    assert await ledger.book("uid-digits", BEFORE, [entry("pod-1/0")]) == []
+    assert ledger.knows("uid-digits")
+    assert await total(ledger) == 41 * Fraction("26.42")
+    await ledger.book("uid-digits", [*BEFORE, entry("rebuilt/uid-digits/1")], [entry("pod-2/0")])
+    again = SqlLedger(url, FakeClock())
+    await again.book("uid-digits", BEFORE, [entry("pod-2/0"), entry("pod-3/0")])
+    assert await total(again) == 43 * Fraction("26.42")
+    await again.close()
+
+
+async def test_a_job_without_a_past_is_known_from_its_first_pod_on(ledger: SqlLedger) -> None:
+    await ledger.book("uid-digits", [], [entry("pod-1/0")])
+    # Its status holds that pod by now, and is not told to whoever has it.
+    await ledger.book("uid-digits", [entry("rebuilt/uid-digits/0")], [])
+    assert await total(ledger) == Fraction("26.42")
+
+
+async def test_a_pod_that_is_booked_stands_as_it_was_booked_first(ledger: SqlLedger) -> None:
+    first = [entry(f"pod-1/{n}", part=Part.USEFUL, hours=n / 32) for n in range(1, 71)]
+    first = [replace(it, id=f"pod-1/{n}") for n, it in enumerate(first)]
+    await ledger.book("uid-digits", [], first)
+    anew = [entry("pod-1/0", part=Part.REWORK), entry("pod-2/0", part=Part.REWORK)]
+    assert await ledger.book("uid-digits", [], anew) == first
+    assert ("digits", "Rework") in await usd_by_part(ledger)
+    assert await ledger.book("uid-digits", [], []) == []
+
+
+async def test_what_comes_back_is_in_the_sums_whatever_its_age(ledger: SqlLedger) -> None:
+    await ledger.forget(NOON + 24 * HOUR)
+    await ledger.book("uid-digits", BEFORE, [])
+    assert await total(ledger) == 40 * Fraction("26.42")
+    assert await ledger.forget(NOON + 24 * HOUR) == 1
+
+
+async def test_a_ledger_of_an_earlier_version_knows_the_jobs_that_it_has_entries_of(
+    ledger: SqlLedger, url: str
+) -> None:
+    idle = entry("node/0", owner=Owner(Kind.IDLE), part=None)
+    await ledger.record([entry("pod-1/0"), idle])
+    await ledger.close()
+    engine = engines.connect(engines.address(url), writes=True)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE jobs")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    engine.dispose()
+    rebuilt: list[str] = []
+    again = SqlLedger(url, FakeClock(), lambda: rebuilt.append("job"))
+    await again.book("uid-digits", BEFORE, [])
+    await again.book("uid-vision", [entry("rebuilt/uid-vision/0")], [])
+    assert rebuilt == ["job"]
+    assert await total(again) == 3 * Fraction("26.42")
+    await again.close()
+
+
+async def test_a_call_that_fails_has_told_nothing_of_the_job(ledger: SqlLedger) -> None:
+    with pytest.raises(ValueError, match="no whole number of billionths"):
+        await ledger.book("uid-digits", BEFORE, [entry("a/0", usd_per_hour=Fraction(1, 3))])
+    assert not ledger.knows("uid-digits")
+    await ledger.book("uid-digits", BEFORE, [])
+    assert await total(ledger) == 40 * Fraction("26.42")
+
+
+async def test_a_ledger_that_is_away_asks_for_no_books() -> None:
+    away = SqlLedger("postgresql://qm:secret@127.0.0.1:9/x", FakeClock())
+    with pytest.raises(LedgerError):
+        await away.open()
+    assert away.knows("uid-digits"), "whoever would tell it waits for its next answer"
+    await away.close()
+
+
 WRITER = """
 import asyncio, sys
 from quartermaster.adapters.clock import SystemClock
@@ -328,6 +412,30 @@ class TestAFile:
         again = SqlLedger(f"sqlite:///{path}", FakeClock())
         assert [each.id for each in await listed(again, NOON, NOON + HOUR)] == ["b"]
         await again.close()
+
+    async def test_a_file_that_is_gone_is_missed_by_whoever_asks_or_looks(self, path: Path) -> None:
+        ledger = SqlLedger(f"sqlite:///{path}", FakeClock())
+        for look in (ledger.open, lambda: total(ledger)):
+            await ledger.book("uid-digits", [], [entry("pod-1/0")])
+            for each in path.parent.iterdir():
+                each.unlink()
+            assert ledger.knows("uid-digits"), "nobody has looked"
+            assert not await look()
+            assert not ledger.knows("uid-digits")
+        await ledger.close()
+
+    async def test_pods_and_what_the_status_holds_meet_in_the_file_that_is_there(
+        self, path: Path
+    ) -> None:
+        """The loss is noticed by the call that records the next pod."""
+        ledger = SqlLedger(f"sqlite:///{path}", FakeClock())
+        await ledger.book("uid-digits", [], [entry("pod-1/0")])
+        for each in path.parent.iterdir():
+            each.unlink()
+        held = [entry("rebuilt/uid-digits/0", began=NOON, ended=NOON)]
+        await ledger.book("uid-digits", held, [entry("pod-2/0")])
+        assert await total(ledger) == 2 * Fraction("26.42")
+        await ledger.close()
 
     async def test_a_full_disk_is_told_and_the_next_try_works_when_there_is_room(
         self, path: Path

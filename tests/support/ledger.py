@@ -82,6 +82,9 @@ class MemoryLedger:
 
     kept: dict[str, Entry] = field(default_factory=dict)
     cursors: dict[str, datetime] = field(default_factory=dict)
+    jobs: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
+    """Jobs that are taken for known by whoever has not looked since the ledger was lost."""
     away: bool = False
 
     async def record(
@@ -93,6 +96,33 @@ class MemoryLedger:
             if each.first not in known:
                 self.kept.setdefault(each.id, each)
         self.cursors |= cursors or {}
+
+    async def open(self) -> None:
+        self._reach()
+        self.seen.clear()
+
+    async def book(
+        self, job: str, before: Sequence[Entry], held: Sequence[Entry]
+    ) -> Sequence[Entry]:
+        self._reach()
+        self.seen.clear()
+        facts = {each.first.rpartition("/")[0] for each in held}
+        standing = [it for it in self.kept.values() if it.id.rpartition("/")[0] in facts]
+        if job not in self.jobs:
+            await self.record(before)
+            self.jobs.add(job)
+        await self.record(held)
+        return standing
+
+    def knows(self, job: str) -> bool:
+        return self.away or job in self.jobs | self.seen
+
+    def lose(self) -> None:
+        """The file is gone, and nobody has noticed; whoever writes next begins a new one."""
+        self.seen = set(self.jobs)
+        self.kept.clear()
+        self.cursors.clear()
+        self.jobs.clear()
 
     async def cursor(self, name: str) -> datetime | None:
         self._reach()

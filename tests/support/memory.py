@@ -5,7 +5,7 @@ object, an Indexed Job keeps one pod alive for each index, a gate is taken off o
 when the test says so. Every write goes through `_effect`, where a test can let it fail.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -88,6 +88,8 @@ class MemoryCluster:
     sizes: dict[str, int | None] = field(default_factory=dict)
     """What placed pods were told of the size of their gang."""
     trip: Trip | None = None
+    at_write: Callable[[int], None] = lambda number: None
+    """Called before each write, with how many there were."""
 
     # ---- what the test does -------------------------------------------------------------------
 
@@ -271,6 +273,7 @@ class MemoryCluster:
     @contextmanager
     def _effect(self, what: str) -> Iterator[None]:
         """One write; the armed trip makes it fail before or after its effect."""
+        self.at_write(len(self.writes))
         self.writes.append(what)
         trip = self.trip
         if trip is not None:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from quartermaster.adapters import documents
 from quartermaster.adapters.cache import Cache, Document
@@ -10,7 +11,8 @@ from quartermaster.adapters.devices.inventory import Devices
 from quartermaster.adapters.documents import Namespace, Pod
 from quartermaster.adapters.prices.overlays import overlay
 from quartermaster.adapters.resources import PoolRecord, QueueRecord, pool_record, queue_record
-from quartermaster.api import meta
+from quartermaster.api import compute_pool, compute_queue, meta, training_job
+from quartermaster.api.budgets import budget
 from quartermaster.api.budgets.record import BudgetRecord, budget_record
 from quartermaster.api.record import JobRecord, parse
 from quartermaster.catalog.prices.price_list import PriceList
@@ -70,6 +72,15 @@ class ClusterView:
         self.nodes: Cache[Node] = Cache(documents.node, self._node_changed)
         self.devices = Devices(changed=self._devices_changed, class_changed=self._class_changed)
         self.overlays: Cache[Overlay] = Cache(overlay, self._overlay_changed)
+
+    def own_kinds(self) -> Mapping[str, Cache[Any]]:
+        """The caches of our own kinds, which kopf fills, by resource."""
+        return {
+            training_job.PLURAL: self.training_jobs,
+            compute_pool.PLURAL: self.compute_pools,
+            compute_queue.PLURAL: self.compute_queues,
+            budget.PLURAL: self.all_budgets,
+        }
 
     def job(self, uid: str) -> JobRecord | None:
         """A TrainingJob."""

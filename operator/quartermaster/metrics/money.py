@@ -36,6 +36,11 @@ LEDGER_UP = Metric(
     Kind.GAUGE,
     "1 while the last attempt at the ledger succeeded; absent where there is none.",
 )
+LEDGER_REBUILT = Metric(
+    "ledger_rebuilt_jobs_total",
+    Kind.COUNTER,
+    "Jobs whose books a ledger got back from their statuses: it is new, or another one was lost.",
+)
 PRICE_AGE = Metric(
     "price_age_seconds",
     Kind.GAUGE,
@@ -81,6 +86,7 @@ BUDGET_JOBS = Metric("budget_jobs", Kind.GAUGE, "Jobs of a Budget that hold node
 
 TABLE = (
     COST_RATE, OVERCHARGED, COST_TOTAL, ON_DEMAND_TOTAL, GPU_SECONDS, PARTS_TOTAL, LEDGER_UP,
+    LEDGER_REBUILT,
     PRICE_AGE, PRICED_NODES, NODE_PRICE, NODE_ON_DEMAND_PRICE, PRICE_READS,
     BUDGET_AMOUNT, BUDGET_SPENT, BUDGET_FORECAST, BUDGET_COMMITMENT, BUDGET_JOBS,
 )  # fmt: skip

@@ -304,8 +304,12 @@ class Reports(Protocol):
 class Ledger(Protocol):
     """Who has used which machine for how long, and what it cost; outlives jobs and operators.
 
-    Every method but `sums` raises LedgerError while the store cannot be reached.
+    Every method but `sums` and `knows` raises LedgerError while the store cannot be reached.
     """
+
+    async def open(self) -> None:
+        """Reach the store, or see that it is still the one that was reached."""
+        ...
 
     async def record(
         self, entries: Sequence[Entry], cursors: Mapping[str, datetime] | None = None
@@ -313,6 +317,29 @@ class Ledger(Protocol):
         """Keep entries, and how far some account has come: all or nothing, and once by id.
 
         When it returns, they are on the disk. An entry of an id that is there is left as it is.
+        """
+        ...
+
+    async def book(
+        self, job: str, before: Sequence[Entry], held: Sequence[Entry]
+    ) -> Sequence[Entry]:
+        """Keep what pods of a job held, all or nothing, and each pod once.
+
+        Args:
+            job: Its uid.
+            before: What its status holds already. It is kept too where nothing was booked of the
+                job here: the ledger is new, or another one was lost.
+            held: What the pods held; they are not in `before`.
+
+        Returns:
+            The entries of those pods that were booked here already, as they stand.
+        """
+        ...
+
+    def knows(self, job: str) -> bool:
+        """Whether something was booked of a job, as far as this operator has seen.
+
+        It says so of every job while it is not open: nobody is to wait for it only to be told.
         """
         ...
 

@@ -1,6 +1,7 @@
 """One pass over one TrainingJob: observe, account, build, apply, report."""
 
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import (
-    ConditionStatus,
     State,
     TrainingJobStatus,
 )
@@ -16,14 +16,12 @@ from quartermaster.decide import workers as facts
 from quartermaster.decide.cost.together import Gang, follow, recovered
 from quartermaster.decide.profile.counters import busy_now
 from quartermaster.domain.cluster import Node, Snapshot
-from quartermaster.domain.decision import Refusal
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.errors import ConflictError
 from quartermaster.manifests import devices, volume
 from quartermaster.manifests import worker as manifests
-from quartermaster.reconcile import blame, report
+from quartermaster.reconcile import blame
 from quartermaster.reconcile.blame import Verdict
-from quartermaster.reconcile.budgets.funded import is_news
 from quartermaster.reconcile.demand import per_worker, size_of
 from quartermaster.reconcile.elastic import sizes
 from quartermaster.reconcile.elastic.rounds import tell
@@ -31,15 +29,18 @@ from quartermaster.reconcile.leaving import readmission
 from quartermaster.reconcile.leaving.reclaim import departure
 from quartermaster.reconcile.money import accounts, repricing
 from quartermaster.reconcile.money.accounts import Books, Charging
-from quartermaster.reconcile.money.recording import recorded
+from quartermaster.reconcile.money.recording import (
+    brought_back,
+    recorded,
+    recorded_if_possible,
+    to_bring_back,
+)
 from quartermaster.reconcile.profile import measured
 from quartermaster.reconcile.progress import last_words
+from quartermaster.reconcile.status import report
+from quartermaster.reconcile.status.news import news
 from quartermaster.reconcile.world import World
 
-TOLD = frozenset(
-    {"Placed", "Running", "Suspended", "Stalled", "Preempted", "Resizing", "Complete", "Failed"}
-)
-"""Conditions of which users get an event."""
 SLOW_START = timedelta(seconds=5)
 """A worker that is bound and not started after this time is asked for its warning events."""
 REFRESH_SECONDS = 10.0
@@ -75,6 +76,9 @@ class TrainingJobReconciler:
             self._forget(uid)
             await self._release_orphans(workers)
             return None
+        ledger = self._world.ledger
+        if ledger is not None and to_bring_back(ledger, [job]):
+            await brought_back(ledger, job, self._world.clock.now())
         if job.deleting:
             return await self._let_go(job, workers)
         if job.spec is not None and job.spec.managed_by is not None:
@@ -110,6 +114,8 @@ class TrainingJobReconciler:
             return 2.0
         if self._world.funding.owes(job):
             return 2.0
+        # Asked once more, of the database: with the job goes what a lost ledger is made from.
+        await brought_back(self._world.ledger, job, self._world.clock.now())
         await self._world.writer.remove_finalizer(job)
         return None
 
@@ -129,15 +135,19 @@ class TrainingJobReconciler:
     async def _settle(self, job: JobRecord, workers: list[Worker]) -> None:
         """Charge the pods that are over, and let them go after that."""
         late = [worker for worker in workers if worker.accounted and worker.settled]
-        await self._charge_late(job, late, workers)
-        for worker in late:
+        for worker in await self._charge_late(job, late, workers):
             await self._world.writer.release(worker)
 
-    async def _charge_late(self, job: JobRecord, late: list[Worker], workers: list[Worker]) -> None:
-        """The end of a Job and the ends of its pods come by two watches, in either order."""
+    async def _charge_late(
+        self, job: JobRecord, late: Sequence[Worker], workers: list[Worker]
+    ) -> Sequence[Worker]:
+        """The end of a Job and the ends of its pods come by two watches, in either order.
+
+        Returns those of the late pods that may go now.
+        """
         closing = job.status.cost.closing if job.status.cost else []
         if all(worker.uid in closing or worker.bound is None for worker in late):
-            return
+            return late
         now = self._world.clock.now()
         by = Charging(
             now,
@@ -145,12 +155,12 @@ class TrainingJobReconciler:
             accounts.stretches_of(job.status.stretches),
             suspended=job.deleting or (job.spec is not None and job.spec.suspend),
         )
-        books = accounts.close(job.status.cost, job.status.goodput, workers, by)
-        if self._world.ledger is not None:
-            await self._world.ledger.record(books.entries)
+        close = partial(accounts.close, job.status.cost, job.status.goodput, workers)
+        books = await recorded(self._world.ledger, job, close, by)
         cost = books.cost.model_copy(update={"forecast": books.cost.total})
         changes = {"cost": cost, "goodput": books.goodput}
         await self._write(job, job.status.model_copy(update=changes), now)
+        return books.to_release
 
     async def _refuse(self, job: JobRecord) -> None:
         """A document that got past admission and cannot be read: it fails with the paths."""
@@ -182,6 +192,8 @@ class TrainingJobReconciler:
             await self._world.writer.readmit(job)
         if sizes.is_reached(job, spec, self._world.view):
             await self._world.writer.resize(job, None)
+        if _stays(workers, books):
+            return REFRESH_SECONDS
         return self._when_again(job, status, workers)
 
     async def _apply(self, job: JobRecord, spec: TrainingJobSpec, *, stop: bool) -> Verdict | None:
@@ -313,7 +325,7 @@ class TrainingJobReconciler:
         )
         before = found.job.status
         close = partial(accounts.close, before.cost, before.goodput, found.workers)
-        books = await recorded(self._world.ledger, close, by)
+        books = await recorded_if_possible(self._world.ledger, found.job, close, by)
         if preempted:
             return accounts.with_interruptions(books, found.job.status.cost, found.workers)
         return books
@@ -346,21 +358,11 @@ class TrainingJobReconciler:
         return timedelta(seconds=seconds)
 
     def _announce(self, job: JobRecord, status: TrainingJobStatus) -> None:
-        """An event for each condition that came true or changed its reason."""
-        old = {c.type: (c.status, c.reason) for c in job.status.conditions}
-        for condition in status.conditions:
-            holds = condition.status is ConditionStatus.TRUE
-            waits = condition.type == "Placed" and condition.reason in set(Refusal)
-            news = old.get(condition.type) != (condition.status, condition.reason)
-            if news and ((condition.type in TOLD and (holds or waits)) or is_news(condition)):
-                bad = (
-                    waits
-                    or is_news(condition)
-                    or condition.type in ("Stalled", "Preempted", "Failed")
-                )
-                self._world.recorder.event(
-                    job, warning=bad, reason=condition.reason, message=condition.message
-                )
+        for it in news(job.status.conditions, status.conditions):
+            told = it.condition
+            self._world.recorder.event(
+                job, warning=it.warning, reason=told.reason, message=told.message
+            )
 
     def _when_again(
         self, job: JobRecord, status: TrainingJobStatus, workers: list[Worker]
@@ -376,6 +378,12 @@ class TrainingJobReconciler:
     def _forget(self, uid: str) -> None:
         self._written.pop(uid, None)
         self._world.reports.forget(uid)
+
+
+def _stays(workers: list[Worker], books: Books) -> bool:
+    """Whether a pod that is over has still to be charged: the ledger is away, or too many ended."""
+    gone = {worker.uid for worker in books.to_release}
+    return any(w.settled and w.accounted and w.uid not in gone for w in workers)
 
 
 def _is_to_stop(job: JobRecord, spec: TrainingJobSpec, workers: list[Worker]) -> bool:

@@ -72,6 +72,20 @@ def test_a_spreadsheet_gets_csv() -> None:
     assert first.startswith("research,40.000000000000,30.000000000000,0.2500")
 
 
+def test_what_a_script_does_that_tells_nothing_is_no_waste() -> None:
+    lines = [
+        line("told", "team-a", "Job", "Useful", "Spot", usd="6"),
+        line("told", "team-a", "Job", "Rework", "Spot", usd="2"),
+        line("told", "team-a", "Job", "Other", "Spot", usd="4"),
+        line("silent", "team-a", "Job", "Other", "Spot", usd="9"),
+    ]
+    screen = Screen(MemoryCluster(ledger={"lines": lines}))
+    screen.run("cost", "--by", "queue", "-o", "json")
+    told = json.loads(screen.out)
+    assert [row["wasteRatio"] for row in told["rows"]] == ["0.2500", None]
+    assert told["sum"]["wasteRatio"] == "0.2500"
+
+
 def test_spot_that_was_dearer_has_saved_less_than_nothing() -> None:
     lines = [line("q", "team-a", "Job", "Useful", "Spot", usd="9", listed="5")]
     screen = Screen(MemoryCluster(ledger={"lines": lines}))

@@ -61,7 +61,8 @@ def _percent(share: Fraction | None) -> str:
 def _sum_line(total: Row, look: Look) -> Text:
     line = Text("Sum  ", style=DIM)
     line.append(f"{_money(total.usd)} USD", style=STRONG)
-    line.append(f"{look.dot()}{_percent(total.waste)} of jobs wasted" if total.job_usd else "")
+    if total.waste is not None:
+        line.append(f"{look.dot()}{_percent(total.waste)} of jobs wasted")
     line.append(f"{look.dot()}{_money(total.saved_usd)} saved by spot" if total.saved_usd else "")
     if total.unpriced_hours:
         hours = f"{float(total.unpriced_hours):.1f} h without a price, not in the sum"

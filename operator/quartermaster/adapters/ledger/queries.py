@@ -1,6 +1,7 @@
 """What is asked of the ledger's tables; each function works in the transaction that it is given."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from quartermaster.adapters.ledger.tables import (
     DAILY_BY_HOLDER,
     ENTRIES,
     FINE,
+    JOBS,
     MEASURES,
     RESTS,
     Key,
@@ -28,6 +30,8 @@ PAGE = 2000
 """Entries that are read at a time [count]."""
 CHUNK = 500
 """Ids that are asked for at a time [count]; SQLite takes 32,766 variables, older ones 999."""
+FEW = 32
+"""Entries of one pod that are asked for at a time [count]; most have fewer."""
 DROPPED = "dropped"
 """Name of the cursor up to which single entries were dropped."""
 
@@ -36,16 +40,73 @@ def record(
     connection: sa.Connection, entries: Sequence[Entry], cursors: Mapping[str, datetime]
 ) -> dict[Key, Sum]:
     """Keep what is not there yet; returns what that adds to each day, by day and `COARSE`."""
-    fresh = _unknown(connection, entries)
+    for name, moment in cursors.items():
+        _set_cursor(connection, name, moment)
+    return _keep(connection, _unknown(connection, entries))
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What became of a job's entries."""
+
+    fresh: Mapping[Key, Sum]
+    """What they add, as `record` says."""
+    standing: Sequence[Entry]
+    """How the pods stand here that were known already."""
+    opened: bool
+    """Whether the job was new here."""
+
+
+def book(
+    connection: sa.Connection,
+    job: str,
+    before: Sequence[Entry],
+    held: Sequence[Entry],
+    now: datetime,
+) -> Booked:
+    """Keep what a job's pods held, after what its status held before, unless that is known."""
+    fresh = _unknown(connection, held)
+    new = {_fact(entry) for entry in fresh}
+    standing = [
+        entry
+        for fact in sorted({_fact(entry) for entry in held} - new)
+        for entry in _entries_of(connection, fact)
+    ]
+    opened = connection.execute(sa.select(JOBS).where(JOBS.c.uid == job)).first() is None
+    if opened:
+        since = tables.microseconds(now)
+        connection.execute(sa.insert(JOBS), {"uid": job, "since": since})
+        # Whatever its age: what was dropped here was in the sums once, and these never were.
+        fresh = [*before, *fresh]
+    return Booked(_keep(connection, fresh), standing, opened)
+
+
+def _keep(connection: sa.Connection, fresh: Sequence[Entry]) -> dict[Key, Sum]:
+    """Keep what is not there; returns what it adds to each day, by day and `COARSE`."""
     if fresh:
         connection.execute(sa.insert(ENTRIES), [tables.row(entry) for entry in fresh])
     by_holder = tables.daily_sums(fresh)
     by_day = tables.coarse(by_holder)
     _add(connection, DAILY_BY_HOLDER, FINE, by_holder)
     _add(connection, DAILY, COARSE, by_day)
-    for name, moment in cursors.items():
-        _set_cursor(connection, name, moment)
     return by_day
+
+
+def _fact(entry: Entry) -> str:
+    """What its first entry's id begins with."""
+    return entry.first.rpartition("/")[0]
+
+
+def _entries_of(connection: sa.Connection, fact: str) -> list[Entry]:
+    """All entries of a fact, which are numbered without a gap."""
+    found: list[Entry] = []
+    while len(found) % FEW == 0:
+        ids = [f"{fact}/{number}" for number in range(len(found), len(found) + FEW)]
+        rows = connection.execute(sa.select(ENTRIES).where(ENTRIES.c.id.in_(ids))).mappings().all()
+        if not rows:
+            break
+        found += [tables.entry(dict(row)) for row in rows]
+    return sorted(found, key=lambda entry: int(entry.id.rpartition("/")[2]))
 
 
 def cursor(connection: sa.Connection, name: str) -> datetime | None:

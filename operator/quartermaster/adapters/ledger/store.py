@@ -32,8 +32,13 @@ class SqlLedger:
     stops nothing but its own calls. One thread writes; readers have their own.
     """
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, rebuilt: Callable[[], None] = lambda: None) -> None:
         """Remember where it is.
+
+        Args:
+            url: Where.
+            clock: The time.
+            rebuilt: Called for each job whose books came back from its status.
 
         Raises:
             ValueError: The URL is neither SQLite's nor PostgreSQL's.
@@ -50,10 +55,13 @@ class SqlLedger:
         self._sums = Sums()
         self.up: bool | None = None
         """Whether the last attempt at it succeeded; None before the first one."""
+        self._known: set[str] = set()
+        """Uids of jobs of which this process has seen that they stand in the database."""
+        self._rebuilt = rebuilt
         self._writing = ThreadPoolExecutor(1, "ledger")
 
     async def open(self) -> None:
-        """Make or migrate the tables, and read what `sums` has to know."""
+        """Make or migrate the tables and read what `sums` has to know, unless that is done."""
         await self._in_turn(lambda _: None)
 
     async def close(self) -> None:
@@ -67,6 +75,16 @@ class SqlLedger:
     ) -> None:
         """Keep entries, and how far some account has come: all or nothing, and once by id."""
         await self._in_turn(lambda engine: self._record(engine, entries, cursors or {}))
+
+    async def book(
+        self, job: str, before: Sequence[Entry], held: Sequence[Entry]
+    ) -> Sequence[Entry]:
+        """Keep what pods of a job held and, where the job is new here, what its status holds."""
+        return await self._in_turn(lambda engine: self._book(engine, job, before, held))
+
+    def knows(self, job: str) -> bool:
+        """Whether a job was booked here, as far as this process has seen; so it says when away."""
+        return self._writer is None or job in self._known
 
     async def forget(self, before: datetime) -> int:
         """Drop single entries that ended before; their sums stay. Returns how many [count]."""
@@ -108,7 +126,7 @@ class SqlLedger:
         return await loop.run_in_executor(self._writing, lambda: self._guarded(work))
 
     async def _read(self, work: Callable[[sa.Connection], Result]) -> Result:
-        if self._writer is None:
+        if self._writer is None or self._file != self._inode():
             await self.open()
 
         def reading() -> Result:
@@ -139,7 +157,7 @@ class SqlLedger:
 
     def _ready(self) -> sa.Engine:
         if self._writer is not None and self._file != self._inode():
-            logger.error("the ledger's file %s is gone; a new one is begun", self._path)
+            logger.error("the ledger's file %s is gone; %s", self._path, _LOST)
             self._leave()
         if self._writer is None:
             if self._path is not None:
@@ -161,15 +179,29 @@ class SqlLedger:
             fresh = queries.record(connection, entries, cursors)
         self._sums = queries.with_more(self._sums, fresh)
 
+    def _book(
+        self, engine: sa.Engine, job: str, before: Sequence[Entry], held: Sequence[Entry]
+    ) -> Sequence[Entry]:
+        with engine.begin() as connection:
+            engines.take_turn(connection)
+            booked = queries.book(connection, job, before, held, self._clock.now())
+        self._sums = queries.with_more(self._sums, booked.fresh)
+        self._known.add(job)
+        if booked.opened and before:
+            self._rebuilt()
+            logger.info("job %s: its books came back from its status", job)
+        return booked.standing
+
     def _begin_anew(self, path: Path) -> None:
         aside = engines.set_aside(path, self._clock.now())
-        logger.error("the ledger's file %s is damaged: kept as %s, a new one is begun", path, aside)
+        logger.error("the ledger's file %s is damaged: kept as %s; %s", path, aside, _LOST)
 
     def _leave(self) -> None:
         if self._writer is not None:
             self._writer.dispose()
         self._reader.dispose()
         self._writer = None
+        self._known.clear()
 
     def _inode(self) -> int | None:
         if self._path is None:
@@ -185,3 +217,7 @@ class SqlLedger:
 
 
 _ATTEMPTS: Sequence[int] = (1, 2)
+_LOST = (
+    "a new one is begun: what jobs have cost that still exist comes back from their statuses, jobs "
+    "that are gone and the idle time of nodes until now are lost"
+)

@@ -78,6 +78,13 @@ DAILY = _daily("daily", COARSE)
 """Sums by day and by what there are few of: small, and asked often."""
 DAILY_BY_HOLDER = _daily("daily_by_holder", FINE)
 """The same by job and node as well."""
+JOBS = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("uid", sa.Text, primary_key=True),
+    sa.Column("since", sa.BigInteger, nullable=False),
+)
+"""Jobs of which everything stands here that their status holds, and since when."""
 CURSORS = sa.Table(
     "cursors",
     METADATA,
@@ -118,7 +125,8 @@ def row(entry: Entry) -> Row:
         ValueError: Its rate is no whole number of billionths, or it ends before it begins.
     """
     span = entry.ended - entry.began
-    if not timedelta(0) <= entry.charged <= span:
+    most = max(span, entry.charged) if entry.rebuilt else span
+    if not timedelta(0) <= entry.charged <= most:
         raise ValueError(f"entry {entry.id}: {entry.charged} charged in a span of {span}")
     owner, machine = entry.owner, entry.machine
     return {

@@ -35,6 +35,7 @@ class PrometheusTelemetry:
         self._errors = self._counter(process.API_ERRORS)
         self._reports = self._counter(process.PROGRESS_REPORTS)
         self._price_reads = self._counter(money.PRICE_READS)
+        self._rebuilt = self._counter(money.LEDGER_REBUILT)
 
     def decided(self, decision: Decision, seconds: float) -> None:
         """One placement decision and how long it took."""
@@ -80,6 +81,10 @@ class PrometheusTelemetry:
     def prices_read(self, result: str) -> None:
         """One attempt at the user's price list: read or failed."""
         self._price_reads.labels(result).inc()
+
+    def ledger_rebuilt(self) -> None:
+        """The ledger got a job's books back from its status."""
+        self._rebuilt.inc()
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

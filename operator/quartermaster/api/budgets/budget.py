@@ -14,8 +14,9 @@ from quartermaster.api.base import (
     Money,
     Name,
 )
+from quartermaster.api.money.cost import ExactAmount
 from quartermaster.api.rule import Keeps, Rule
-from quartermaster.api.training_job_status import Condition, ExactAmount
+from quartermaster.api.training_job_status import Condition
 from quartermaster.domain.money.budget import Action, Period
 
 KIND = "Budget"

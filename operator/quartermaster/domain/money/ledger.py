@@ -5,6 +5,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 
+REBUILT = "rebuilt/"
+"""How ids of entries begin that sum up pods of which a ledger knows nothing any more."""
+
 
 class Kind(StrEnum):
     """Who a machine's time was for."""
@@ -95,7 +98,7 @@ class Entry:
     ended: datetime
     charged: timedelta
     """The time that the rate is for: at most `ended - began`, all of it unless other parts lie in
-    between. The parts of one pod add up to its time."""
+    between. The parts of one pod add up to its time. What was rebuilt has the time of many pods."""
     gpus: Fraction
     """GPUs that were held [count]; parts of GPUs are fractions."""
     usd_per_hour: Fraction | None
@@ -104,6 +107,11 @@ class Entry:
     """What the same would cost on demand [USD/h]; None where it is unknown."""
     price_source: str = ""
     """Where the price comes from, with its date."""
+
+    @property
+    def rebuilt(self) -> bool:
+        """Whether it sums up pods of which nothing else is known any more."""
+        return self.id.startswith(REBUILT)
 
     @property
     def first(self) -> str:

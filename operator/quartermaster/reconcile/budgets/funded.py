@@ -5,8 +5,9 @@ from fractions import Fraction
 
 from quartermaster.api.budgets.limit import OWN_LIMIT, JobBudget
 from quartermaster.api.meta import ConditionType
+from quartermaster.api.money.cost import Cost
 from quartermaster.api.record import JobRecord
-from quartermaster.api.training_job_status import Condition, ConditionStatus, Cost, Truth
+from quartermaster.api.training_job_status import Condition, ConditionStatus, Truth
 from quartermaster.domain.decision import Decision, Refusal, Waiting
 from quartermaster.domain.money.budget import Unfunded
 from quartermaster.units import usd

@@ -13,7 +13,7 @@ from quartermaster.reconcile.ports import Clock, Ledger, Occupancy
 
 CURSOR = "nodes"
 PERIOD = timedelta(hours=1)
-"""Entries are made for whole periods, from one full hour in UTC to another."""
+"""Entries are made for whole periods, up to full hours in UTC."""
 LAG = timedelta(minutes=5)
 """A period is looked at so long after its end: by then it is known who has left before it."""
 
@@ -47,7 +47,8 @@ class NodeAccounts:
         until = _hour(now - LAG)
         since = await self.ledger.cursor(CURSOR)
         if since is None:
-            await self.ledger.record([], {CURSOR: until})
+            # What jobs cost before is theirs alone: a new ledger knows no more of it than sums.
+            await self.ledger.record([], {CURSOR: now})
         elif since < until:
             await self.ledger.record(await self._entries(since, until), {CURSOR: until})
             self._forget(until)

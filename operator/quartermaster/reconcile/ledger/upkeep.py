@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from quartermaster.errors import LedgerError
@@ -13,11 +14,27 @@ logger = logging.getLogger(__name__)
 ROUND_SECONDS = 60.0
 
 
-async def keep(ledger: Ledger, accounts: NodeAccounts, clock: Clock, retention_days: int) -> None:
-    """Look at the nodes every minute, and drop old entries; for ever."""
+async def keep(
+    ledger: Ledger,
+    accounts: NodeAccounts,
+    clock: Clock,
+    retention_days: int,
+    opened: Callable[[], None],
+) -> None:
+    """Look at the nodes every minute, and drop old entries; for ever.
+
+    Args:
+        ledger: What is kept.
+        accounts: Of the nodes.
+        clock: The time.
+        retention_days: Single entries older than this are dropped; 0 keeps all [days].
+        opened: Called while the store can be reached: it may be a new one that knows nothing.
+    """
     away = ""
     while True:
         try:
+            await ledger.open()
+            opened()
             await accounts.keep()
             if retention_days:
                 await ledger.forget(clock.now() - timedelta(days=retention_days))

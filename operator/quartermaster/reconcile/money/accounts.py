@@ -5,15 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from quartermaster.api.money.cost import Cost, Exact, HeldSum
 from quartermaster.api.record import JobRecord
-from quartermaster.api.training_job_status import Cost, Exact, Goodput, StretchStatus
+from quartermaster.api.training_job_status import Goodput, StretchStatus
 from quartermaster.decide import workers as facts
-from quartermaster.decide.cost import accrual, entries
+from quartermaster.decide.cost import accrual, entries, postings
 from quartermaster.decide.cost.accrual import NEWS_LAG, Account, Bill
 from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
 from quartermaster.domain.money.ledger import Entry, Kind, Owner, Part
 from quartermaster.domain.money.stretch import MICROSECOND, NO_TIME, Stretch
 from quartermaster.domain.worker import Phase, Worker
+from quartermaster.reconcile.money.held_sums import postings_of, postings_text
 from quartermaster.units import exact, usd
 
 MAX_CLOSING = 1024
@@ -36,6 +38,9 @@ class Charging:
     """Whether its workers were told to go: their ends are no restarts."""
     closing: bool = True
     """Whether pods that are over are charged now; else they are only billed, and stay."""
+    standing: tuple[Entry, ...] = ()
+    """What the ledger has of them already. It counts: a pod that is worked out again, by an
+    operator that has heard less of its run, may be cut elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +64,18 @@ def close(
     neither loses the pod's time nor charges it twice.
     """
     cost, goodput = cost or Cost(), goodput or Goodput()
-    account = _account(cost)
+    account = account_of(cost)
     over = [worker for worker in workers if worker.settled and worker.accounted]
     charged = [worker for worker in over if worker.uid in cost.closing]
     uncharged = [worker for worker in over if worker.uid not in cost.closing]
     fresh = uncharged[: MAX_CLOSING - len(charged)] if by.closing else []
     later = uncharged[len(fresh) :]
     recorded: list[Entry] = []
+    standing = _by_pod(by.standing)
     for worker in fresh:
-        held = entries.of_worker(worker, by.owner, _end(worker, by.now), by.stretches)
+        held = standing.get(worker.uid) or entries.of_worker(
+            worker, by.owner, _end(worker, by.now), by.stretches
+        )
         if worker.bound is not None:
             account = accrual.with_pod(account, held)
         recorded += held
@@ -85,7 +93,14 @@ def close(
     closing = sorted(worker.uid for worker in (*charged, *fresh))
     times = bill.account.times
     return Books(
-        cost=_cost(account, bill, rate, closing, by.source or cost.price_source),
+        cost=_cost(
+            account,
+            bill,
+            rate,
+            closing,
+            by.source or cost.price_source,
+            _held(cost.exact.held, recorded),
+        ),
         goodput=Goodput(
             restarts=goodput.restarts + len(ended_badly),
             interruptions=goodput.interruptions + len(disturbed),
@@ -99,12 +114,26 @@ def close(
     )
 
 
+def _by_pod(standing: Iterable[Entry]) -> dict[str, list[Entry]]:
+    pods: dict[str, list[Entry]] = {}
+    for entry in standing:
+        pods.setdefault(entry.id.rpartition("/")[0], []).append(entry)
+    return pods
+
+
+def _held(before: list[HeldSum], recorded: list[Entry]) -> list[HeldSum]:
+    """The sums by day and place, with what is charged now."""
+    if not recorded:
+        return before
+    return postings_text(postings.with_entries(postings_of(before), recorded))
+
+
 def _end(worker: Worker, otherwise: datetime) -> datetime:
     """When its node was free of it, or else as of when it is billed."""
     return facts.released(worker) or otherwise
 
 
-def _account(cost: Cost) -> Account:
+def account_of(cost: Cost) -> Account:
     """The books that a status holds; what an earlier version did not divide counts as other."""
     accrued = Fraction(cost.accrued)
     parts = {Part(name): Fraction(text) for name, text in cost.exact.parts.items()}
@@ -125,7 +154,12 @@ def _account(cost: Cost) -> Account:
 
 
 def _cost(
-    closed: Account, bill: Bill, rate: Fraction | None, closing: list[str], source: str
+    closed: Account,
+    bill: Bill,
+    rate: Fraction | None,
+    closing: list[str],
+    source: str,
+    held: list[HeldSum],
 ) -> Cost:
     # A pod of unknown price that has only just begun is unknown, and not for nothing.
     known = bill.total is not None and rate is not None
@@ -150,6 +184,7 @@ def _cost(
             on_demand=exact(closed.on_demand),
             not_comparable_microseconds=closed.not_comparable // MICROSECOND,
             spot_paid=exact(closed.spot_paid),
+            held=held,
         ),
         closing=closing,
     )

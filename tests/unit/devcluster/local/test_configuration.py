@@ -96,3 +96,14 @@ def test_groups_name_kubelets_as_the_node_authorizer_expects():
     subjects = {one.name: one.subject for one in certificates.identities()}
     assert subjects["kubelet-qm-spot"] == "/O=system:nodes/CN=system:node:qm-spot"
     assert subjects["admin"] == "/O=system:masters/CN=quartermaster-admin"
+
+
+def test_the_api_server_keeps_an_audit_of_bounded_size_of_what_costs_money_alone():
+    policy = json.loads(only_file(EVERY["apiserver"], "audit-policy.json"))
+    kept, rest = policy["rules"]
+    assert rest == {"level": "None"}
+    assert {name for group in kept["resources"] for name in group["resources"]} == {
+        "pods", "pods/*", "nodes", "nodes/status", "computepools",
+    }  # fmt: skip
+    assert {"--audit-log-maxsize=64", "--audit-log-maxbackup=2"} <= flags("apiserver")
+    assert f"--audit-log-path={LAYOUT.audit}" in flags("apiserver")

@@ -1,5 +1,6 @@
 """The patch that gives a gated pod its node, applied as the API server would."""
 
+import json
 from copy import deepcopy
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -63,12 +64,12 @@ def assignment(rate: Fraction | None = Fraction(263, 500), *passes: Toleration) 
 def test_only_our_gate_is_taken_and_the_pod_is_on_its_node(gates: tuple[str, ...]) -> None:
     before = pod(gates)
     passes = (Toleration("team"), Toleration("kind", "gpu"))
-    patch = placement_patch(worker_of(before), assignment(Fraction(1, 3), *passes))
+    patch = placement_patch(worker_of(before), assignment(Fraction(3, 8), *passes))
     after = jsonpatch.apply_patch(deepcopy(before), patch)
     left = [gate["name"] for gate in after["spec"]["schedulingGates"]]
     assert left == [name for name in gates if name != meta.PLACEMENT_GATE]
     worker = worker_of(after)
-    assert worker.usd_per_hour == Fraction(1, 3)
+    assert worker.usd_per_hour == Fraction(3, 8)
     assert worker.node == (None if left else "gpu-1")
     assert after["spec"]["tolerations"] == [
         *before["spec"]["tolerations"],
@@ -98,16 +99,33 @@ def test_an_unknown_price_is_written_as_unknown() -> None:
     assert worker_of(after).usd_per_hour is None
 
 
-@given(st.one_of(st.none(), st.fractions(min_value=0)))
+RATES = st.none() | st.integers(0, 10**18).map(lambda nano: Fraction(nano, 10**9))
+"""Those that the ledger can keep."""
+
+
+@given(RATES)
 def test_a_rate_is_read_as_it_was_written(rate: Fraction | None) -> None:
     assert rate_from_text(rate_text(rate)) == rate
 
 
-RATES = st.one_of(st.none(), st.fractions(min_value=0))
 WORDS = st.text(max_size=20)
 
 
-@given(st.builds(Machine, st.just(""), *[WORDS] * 6), st.fractions(min_value=0), RATES, WORDS)
+@pytest.mark.parametrize("text", ["1/3", "1e999999999", "-1", "1/0", "0x1", "1e18", "\u0661"])
+def test_a_rate_that_the_ledger_could_not_keep_is_unknown(text: str) -> None:
+    assert rate_from_text(text) is None
+
+
+@pytest.mark.parametrize("gpus", ["-1", "1e999999999", "1000001", "1/0"])
+def test_an_amount_of_gpus_that_nobody_has_is_not_believed(gpus: str) -> None:
+    told = json.loads(held_text(Held())) | {"gpus": gpus}
+    assert held_from_text(json.dumps(told)) is None
+
+
+GPUS = st.fractions(min_value=0, max_value=10**6, max_denominator=10**6)
+
+
+@given(st.builds(Machine, st.just(""), *[WORDS] * 6), GPUS, RATES, WORDS)
 def test_what_a_pod_holds_is_read_as_it_was_written(
     machine: Machine, gpus: Fraction, on_demand: Fraction | None, source: str
 ) -> None:

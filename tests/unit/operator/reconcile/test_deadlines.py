@@ -222,6 +222,7 @@ async def test_a_deadline_that_is_over_is_told_and_the_job_goes_on() -> None:
     await ticks(run, 60)
     told = it.condition("OnTime", JOB)
     assert (told.status.value, told.reason) == ("False", "DeadlineMissed")
+    assert ("DeadlineMissed", True) in [(one.reason, one.warning) for one in it.recorder.told]
     assert it.state(JOB) is State.RUNNING
     await ticks(run, 60)
     assert it.condition("OnTime", JOB).message.endswith("after its deadline")

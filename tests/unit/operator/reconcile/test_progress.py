@@ -18,10 +18,10 @@ from quartermaster.domain.measurement import (
 from quartermaster.domain.progress import Report
 from quartermaster.domain.worker import Exit, Phase
 from quartermaster.manifests import volume
-from quartermaster.reconcile import report
 from quartermaster.reconcile.money import accounts
 from quartermaster.reconcile.money.accounts import Charging
 from quartermaster.reconcile.progress import last_words, read_report
+from quartermaster.reconcile.status import report
 from tests.support import make
 from tests.support.make import T0
 

@@ -4,9 +4,13 @@ from fractions import Fraction
 
 import pytest
 
+from quartermaster.api import meta
 from quartermaster.api.training_job_status import State
 from quartermaster.decide.cost.ledger.pieces import cost
 from quartermaster.domain.money.ledger import Part
+from quartermaster.domain.worker import Phase
+from quartermaster.errors import LedgerError
+from quartermaster.reconcile.money.accounts import MAX_CLOSING
 from tests.support import make
 from tests.support.memory import CrashError, Trip
 from tests.support.operation import Operation
@@ -89,4 +93,40 @@ async def test_a_ledger_that_is_away_stops_no_job_and_loses_nothing() -> None:
         it.cluster.end(it.cluster.living(index, JOB))
     await run(it, JOB)
     assert it.state(JOB) is State.COMPLETE
+    assert recorded(it) == accrued(it) > 0
+
+
+async def test_pods_that_the_books_have_no_room_for_yet_are_not_let_go() -> None:
+    """A gang as large as they come and a few former pods are over when its job is deleted."""
+    it, size = Operation(), MAX_CLOSING + 3
+    gone = make.record("job", make.spec(), finalizers=(meta.JOB_FINALIZER,), deleting=True)
+    it.cluster.submit(gone)
+    for index in range(size):
+        pod = make.worker(
+            index, phase=Phase.FAILED, bound=make.T0, ended=make.after(100), node="node-a",
+            usd_per_hour=Fraction(36), deleting=make.after(100),
+        )  # fmt: skip
+        it.cluster.pods[pod.uid] = pod
+    for _ in range(3):
+        await it.once()
+    assert it.cluster.records == {}
+    assert len(it.ledger.kept) == size
+    assert recorded(it) == size
+
+
+async def test_a_job_that_ends_while_the_ledger_is_away_is_looked_at_until_it_is_back() -> None:
+    it = operation()
+    await run(it, JOB)
+    it.cluster.clock.advance(100)
+    it.ledger.away = True
+    for index in (0, 1):
+        it.cluster.end(it.cluster.living(index, JOB))
+    it.cluster.controllers()
+    assert await it.once(JOB) is not None
+    assert it.state(JOB) is State.COMPLETE
+    with pytest.raises(LedgerError):
+        await it.once(JOB)
+    it.ledger.away = False
+    await it.once(JOB)
+    assert not any(worker.accounted for worker in it.cluster.workers(JOB))
     assert recorded(it) == accrued(it) > 0

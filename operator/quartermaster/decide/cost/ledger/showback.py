@@ -22,7 +22,9 @@ class Row:
     useful_usd: Fraction = Fraction(0)
     """Steps of jobs that count."""
     job_usd: Fraction = Fraction(0)
-    """What of it jobs have cost: useful and waste together."""
+    """What of it jobs have cost."""
+    untold_usd: Fraction = Fraction(0)
+    """What of that nobody can judge: starts, and scripts that tell nothing of their steps."""
     idle_usd: Fraction = Fraction(0)
     """Nodes that nobody used, and what jobs held and did not use."""
     saved_usd: Fraction = Fraction(0)
@@ -34,8 +36,9 @@ class Row:
 
     @property
     def waste(self) -> Fraction | None:
-        """The share of jobs' cost that was of no use, 0 to 1; None where no job has cost."""
-        return 1 - self.useful_usd / self.job_usd if self.job_usd else None
+        """The share of what jobs cost that was of no use, 0 to 1; None where nobody can tell."""
+        told = self.job_usd - self.untold_usd
+        return 1 - self.useful_usd / told if told else None
 
 
 def rows(lines: Iterable[Line]) -> list[Row]:
@@ -56,6 +59,7 @@ def total(found: Iterable[Row]) -> Row:
             whole.usd + row.usd,
             whole.useful_usd + row.useful_usd,
             whole.job_usd + row.job_usd,
+            whole.untold_usd + row.untold_usd,
             whole.idle_usd + row.idle_usd,
             whole.saved_usd + row.saved_usd,
             whole.gpu_hours + row.gpu_hours,
@@ -74,6 +78,7 @@ def _with(row: Row, amounts: Amounts, kind: str, part: str, capacity: str) -> Ro
         usd=row.usd + paid,
         useful_usd=row.useful_usd + (paid if is_job and part == Part.USEFUL else nothing),
         job_usd=row.job_usd + (paid if is_job else nothing),
+        untold_usd=row.untold_usd + (paid if is_job and part == Part.OTHER else nothing),
         idle_usd=row.idle_usd + (paid if idle else nothing),
         saved_usd=row.saved_usd
         + (counterfactual - paid if is_job and capacity == Capacity.SPOT else nothing),

@@ -80,6 +80,7 @@ def test_what_happens_is_counted() -> None:
     telemetry.failed(None)
     telemetry.reported(204)
     telemetry.prices_read("failed")
+    telemetry.ledger_rebuilt()
     found = samples(telemetry.exposition())
     assert found["placement_decision_seconds_count", "placed"] == 1
     assert found["placement_decision_seconds_count", "NoCapacity"] == 1
@@ -95,6 +96,7 @@ def test_what_happens_is_counted() -> None:
     assert found["api_errors_total", "none"] == 1
     assert found["progress_reports_total", "204"] == 1
     assert found["price_list_reads_total", "failed"] == 1
+    assert found["ledger_rebuilt_jobs_total",] == 1
 
 
 async def test_nothing_is_told_of_a_cluster_that_is_not_known_yet(tmp_path: Path) -> None:

@@ -132,8 +132,38 @@ async def test_while_the_store_is_away_nothing_is_lost() -> None:
     assert world.money(Kind.SYSTEM, Kind.IDLE) == 7 * PRICE
 
 
-async def test_the_first_operator_begins_with_the_hour_and_charges_nothing_before() -> None:
+async def test_a_new_ledger_begins_at_once_and_charges_nothing_before() -> None:
+    """What jobs cost before comes from their statuses, without nodes: it must not be idle too."""
     world = World()
     world.ledger.cursors.clear()
+    world.clock.time = NOON + HOUR / 4
+    await world.until(NOON + 2 * HOUR + LAG)
+    assert world.money(Kind.SYSTEM, Kind.IDLE) == PRICE * Fraction(7, 4), "12:15 to 14:00"
+
+
+async def test_a_pod_whose_price_changes_while_it_runs_pays_the_node_each_price_in_its_time() -> (
+    None
+):
+    world = World()
+    half = NOON + HOUR / 2
+    dearer = replace(JOB, repriced=((half, Fraction(6)),))
+    world.occupancy.holds["pod-1"] = dearer
     await world.until(NOON + HOUR + LAG)
-    assert world.money(Kind.SYSTEM, Kind.IDLE) == 2 * PRICE, "11:00 to 13:00"
+    jobs = Fraction(4) / 2 + Fraction(6) / 2
+    assert world.money(Kind.SYSTEM, Kind.IDLE) == PRICE - jobs
+
+
+async def test_a_price_that_comes_back_is_not_paid_for_the_time_of_the_other_one() -> None:
+    """The pod is over and recorded: at 4, an hour later at 6, an hour later at 4 again."""
+    world = World()
+    world.clock.time = NOON + 3 * HOUR + LAG
+    pieces_of_it = [(0, 4), (1, 6), (2, 4)]
+    await world.ledger.record(
+        [
+            entry(f"pod-1/{n}", owner=JOB.owner, machine=NODE.machine, began=NOON + at * HOUR,
+                  ended=NOON + (at + 1) * HOUR, gpus=Fraction(4), usd_per_hour=Fraction(rate))
+            for n, (at, rate) in enumerate(pieces_of_it)
+        ]
+    )  # fmt: skip
+    await world.until(NOON + 3 * HOUR + LAG)
+    assert world.money(Kind.JOB, Kind.SYSTEM, Kind.IDLE) == 3 * PRICE

@@ -1,0 +1,1 @@
+"""What a job's status says, and what of it users get an event for: pure."""
