@@ -112,7 +112,7 @@ lint: setup ## Style and likely mistakes (ruff)
 	@$(VENV)/bin/ruff check --quiet .
 
 types: setup trainer-venv ## Types (mypy, strict)
-	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster scripts benchmarks/control_plane.py benchmarks/cluster_fill.py benchmarks/classification.py benchmarks/packing.py benchmarks/completion_time.py benchmarks/decisions.py benchmarks/ledger.py benchmarks/spot_deadline.py
+	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster scripts benchmarks/control_plane.py benchmarks/cluster_fill.py benchmarks/classification.py benchmarks/packing.py benchmarks/completion_time.py benchmarks/decisions.py benchmarks/ledger.py benchmarks/metrics.py benchmarks/spot_deadline.py
 	@$(TRAINER_PYTHON) -m mypy --no-error-summary --config-file trainer_image/mypy.ini trainer_image/qm_trainer benchmarks/trainer_overhead.py benchmarks/profile_cost.py
 
 layers: setup ## Who may import whom (import-linter)
@@ -139,9 +139,12 @@ e2e: install ## On the cluster: bad input, the life of jobs, what breaks them
 
 ##@ Benchmarks (benchmarks/results)
 
-.PHONY: bench-ledger bench-control-plane bench-cluster-fill bench-trainer bench-classification bench-packing bench-completion bench-decisions bench-spot-deadline
+.PHONY: bench-ledger bench-metrics bench-control-plane bench-cluster-fill bench-trainer bench-classification bench-packing bench-completion bench-decisions bench-spot-deadline
 bench-ledger: setup ## The ledger with a million entries on SQLite (about five minutes)
 	@$(PYTHON) -m benchmarks.ledger
+
+bench-metrics: setup ## Series, size and time of a scrape with 1,000 jobs
+	@$(PYTHON) -m benchmarks.metrics
 
 bench-decisions: setup ## Time of one placement decision as the cluster grows
 	@$(PYTHON) -m benchmarks.decisions
