@@ -16,6 +16,8 @@ except NoClusterError as error:
 
 FILES = sorted(path.name for path in VALUES.glob("*.yaml"))
 KUBERNETES = ("1.29", "1.31", "1.34")
+MONITORING = frozenset({"ServiceMonitor", "PrometheusRule"})
+"""Kinds of the Prometheus Operator, of which the validator has no schema."""
 EVERY = pytest.mark.parametrize("values", FILES)
 
 
@@ -44,8 +46,7 @@ def test_lint_has_nothing_to_say() -> None:
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_every_object_is_valid_kubernetes(values: str, version: str) -> None:
     for document in rendered(values):
-        elsewhere = document["apiVersion"].startswith("monitoring.coreos.com/")
-        if document["kind"] != "CustomResourceDefinition" and not elsewhere:
+        if document["kind"] not in {"CustomResourceDefinition", *MONITORING}:
             kubernetes_validate.validate(document, version, strict=True)
 
 
@@ -251,6 +252,9 @@ NONSENSE = (
     ("networkPolicy.apiServerPorts={0}", "minimum: got 0, want 1"),
     ("fullnameOverride=Quartermaster", "does not match pattern"),
     ("serviceAccount.create=false", "serviceAccount.name is needed"),
+    ("monitoring.maxJobSeries=-1", "minimum: got -1, want 0"),
+    ("monitoring.serviceMonitor.interval=often", "does not match pattern"),
+    ("monitoring.prometheusRule.docsUrl=docs", "does not match pattern"),
 )
 
 
@@ -319,34 +323,40 @@ def test_without_a_ledger_there_is_no_trace_of_one() -> None:
     assert "ledger" not in str(the(of_kind(rendered("no-ledger.yaml"), "Deployment"))).lower()
 
 
-def test_monitoring_is_made_where_it_is_asked_for() -> None:
-    kinds = {document["kind"] for document in rendered("default.yaml")}
-    assert not kinds & {"ServiceMonitor", "PrometheusRule"}
-    monitor = the(of_kind(rendered("monitoring.yaml"), "ServiceMonitor"))
-    (endpoint,) = monitor["spec"]["endpoints"]
-    assert (endpoint["port"], endpoint["interval"], endpoint["honorLabels"]) == (
-        "metrics",
-        "15s",
-        True,
-    )
-    assert monitor["metadata"]["labels"]["release"] == "prometheus"
-    service = the(of_kind(rendered("monitoring.yaml"), "Service"))
-    wanted = monitor["spec"]["selector"]["matchLabels"]
-    assert wanted.items() <= service["metadata"]["labels"].items()
+def test_nothing_of_the_prometheus_operator_is_there_unless_it_is_asked_for() -> None:
+    for values in FILES:
+        found = {document["kind"] for document in rendered(values)} & MONITORING
+        assert found == (MONITORING if values == "monitored.yaml" else set())
+
+
+def test_a_service_monitor_finds_the_service_and_keeps_the_jobs_own_labels() -> None:
+    monitor = the(of_kind(rendered("monitored.yaml"), "ServiceMonitor"))
+    service = the(of_kind(rendered("monitored.yaml"), "Service"))
+    endpoint = the(monitor["spec"]["endpoints"])
+    labels = service["metadata"]["labels"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert monitor["spec"]["namespaceSelector"]["matchNames"] == [NAMESPACE]
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert endpoint["honorLabels"] is True
+    assert endpoint["interval"] == "15s"
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
 
-def test_rules_are_the_files_of_the_chart_with_the_runbooks_of_the_user() -> None:
-    rule = the(of_kind(rendered("monitoring.yaml"), "PrometheusRule"))
-    files = [CHART / "rules" / name for name in ("recording.yaml", "alerts.yaml")]
-    want = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
-    told = rule["spec"]["groups"]
-    assert [group["name"] for group in told] == [group["name"] for group in want]
-    for mine, theirs in zip(want, told, strict=True):
-        for one, other in zip(mine["rules"], theirs["rules"], strict=True):
-            assert one["expr"] == other["expr"]
-            words = one.get("annotations", {})
-            if words:
-                assert words["description"] == other["annotations"]["description"]
-                url = f"https://runbooks.example.com/quartermaster#{one['alert'].lower()}"
-                assert other["annotations"]["runbook_url"] == url
+def test_the_rules_come_into_the_cluster_as_they_are_in_their_files() -> None:
+    found = of_kind(rendered("monitored.yaml"), "PrometheusRule")
+    specs = {one["metadata"]["name"]: one["spec"] for one in found}
+    docs = "https://git.example.com/team/quartermaster/docs/"
+    want = {
+        f"qm-quartermaster-{path.stem}": yaml.safe_load(
+            path.read_text().replace("runbook_url: docs/", f"runbook_url: {docs}")
+        )
+        for path in (CHART / "rules").glob("*.yaml")
+    }
+    assert specs == want
+    assert "{{ $labels.namespace }}" in str(specs)
+    assert all(one["metadata"]["labels"]["release"] == "prometheus" for one in found)
+
+
+def test_how_many_jobs_have_series_can_be_set() -> None:
+    assert from_environment(environment("monitored.yaml")).max_job_series == 500
+    assert environment("default.yaml")["QM_MAX_JOB_SERIES"] == str(Settings().max_job_series)
