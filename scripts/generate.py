@@ -16,6 +16,7 @@ sys.path[:0] = [str(ROOT / "operator"), str(ROOT / "scripts")]
 
 import api_reference  # noqa: E402 # the source roots come first
 import catalogue_reference  # noqa: E402
+import metric_reference  # noqa: E402
 import price_reference  # noqa: E402
 
 from quartermaster.api.crd import KINDS, definition  # noqa: E402
@@ -50,6 +51,7 @@ def _files() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs/reference/api.md", api_reference.reference(KINDS)
     yield ROOT / "docs/reference/catalogue.md", catalogue_reference.reference()
     yield ROOT / "docs/reference/prices.md", price_reference.reference()
+    yield ROOT / "docs/reference/metrics.md", metric_reference.reference()
 
 
 def _switched(text: str) -> str:

@@ -27,14 +27,14 @@ class PrometheusTelemetry:
         # When each series began is of no use to anybody, and doubles the counters.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        self._decisions = self._histogram(metrics.DECISION_SECONDS)
-        self._placed = self._histogram(metrics.GANG_PLACED_SECONDS)
-        self._preemptions = self._counter(metrics.PREEMPTIONS)
-        self._resizes = self._counter(metrics.RESIZES)
-        self._passes = self._histogram(metrics.RECONCILE_SECONDS)
-        self._writes = self._counter(metrics.API_WRITES)
-        self._reports = self._counter(metrics.PROGRESS_REPORTS)
-        self._price_reads = self._counter(metrics.PRICE_READS)
+        self._decisions = self._histogram(metrics.capacity.DECISION_SECONDS)
+        self._placed = self._histogram(metrics.capacity.GANG_PLACED_SECONDS)
+        self._preemptions = self._counter(metrics.capacity.PREEMPTIONS)
+        self._resizes = self._counter(metrics.capacity.RESIZES)
+        self._passes = self._histogram(metrics.process.RECONCILE_SECONDS)
+        self._writes = self._counter(metrics.process.API_WRITES)
+        self._reports = self._counter(metrics.process.PROGRESS_REPORTS)
+        self._price_reads = self._counter(metrics.money.PRICE_READS)
 
     def decided(self, decision: Decision, seconds: float) -> None:
         """One placement decision and how long it took."""
@@ -113,12 +113,12 @@ class ClusterCollector(Collector):
     @override
     def collect(self) -> Iterator[Family]:
         """All series, now."""
-        leader = gauge(metrics.LEADER)
+        leader = gauge(metrics.process.LEADER)
         leader.add_metric([], float(self._leading()))
         yield leader
         jobs = list(self._jobs())
         yield from _job_families(jobs)
-        gpus, used = gauge(metrics.NODE_GPUS), gauge(metrics.NODE_GPUS_USED)
+        gpus, used = gauge(metrics.capacity.POOL_GPUS), gauge(metrics.capacity.POOL_GPUS_USED)
         for (pool, accelerator), (_, total, held) in sorted(self._snapshot().usage().items()):
             if total:
                 gpus.add_metric([pool, accelerator], total)
@@ -136,8 +136,8 @@ class QueueCollector(Collector):
     @override
     def collect(self) -> Iterator[Family]:
         """All series, now."""
-        pending, admitted = gauge(metrics.QUEUE_PENDING), gauge(metrics.QUEUE_ADMITTED)
-        share, gpus = gauge(metrics.QUEUE_SHARE), gauge(metrics.QUEUE_GPUS)
+        pending, admitted = gauge(metrics.jobs.QUEUE_PENDING), gauge(metrics.jobs.QUEUE_ADMITTED)
+        share, gpus = gauge(metrics.jobs.QUEUE_SHARE), gauge(metrics.jobs.QUEUE_GPUS)
         for name, _, status in sorted(self._records(), key=lambda record: record[0]):
             if not status:
                 continue
@@ -156,7 +156,7 @@ def gauge(metric: metrics.Metric) -> GaugeMetricFamily:
 
 
 def _job_families(jobs: list[JobRecord]) -> Iterator[Family]:
-    states = gauge(metrics.JOBS)
+    states = gauge(metrics.jobs.COUNT)
     for state in State:
         count = sum(1 for job in jobs if (job.status.state or State.PENDING) is state)
         states.add_metric([state.value], count)
@@ -174,22 +174,22 @@ def _step(job: JobRecord) -> Iterator[Reading]:
     profile = job.status.profile
     if profile is None or profile.from_job or job.finished:
         return
-    yield metrics.JOB_STEP_SECONDS, profile.step_seconds
-    yield metrics.JOB_STEP_FRACTION, profile.compute_fraction, "compute"
-    yield metrics.JOB_STEP_FRACTION, profile.communication_fraction, "communication"
-    yield metrics.JOB_STEP_FRACTION, profile.data_wait_fraction, "data_wait"
+    yield metrics.jobs.STEP_SECONDS, profile.step_seconds
+    yield metrics.jobs.STEP_FRACTION, profile.compute_fraction, "compute"
+    yield metrics.jobs.STEP_FRACTION, profile.communication_fraction, "communication"
+    yield metrics.jobs.STEP_FRACTION, profile.data_wait_fraction, "data_wait"
 
 
 def _readings(job: JobRecord) -> Iterator[Reading]:
     """What is known of a job; what is unknown has no sample, rather than a zero."""
     cost, progress, goodput = job.status.cost, job.status.progress, job.status.goodput
     if cost is not None:
-        yield metrics.JOB_UNPRICED, cost.unpriced_seconds
+        yield metrics.jobs.UNPRICED, cost.unpriced_seconds
         if cost.total is not None:
-            yield metrics.JOB_COST, cost.total
+            yield metrics.jobs.COST, cost.total
         if cost.rate_per_hour is not None:
-            yield metrics.JOB_RATE, cost.rate_per_hour
+            yield metrics.jobs.RATE, cost.rate_per_hour
     if progress is not None:
-        yield metrics.JOB_PROGRESS, progress.percentage / 100
+        yield metrics.jobs.PROGRESS, progress.percentage / 100
     if goodput is not None:
-        yield metrics.JOB_RESTARTS, goodput.restarts
+        yield metrics.jobs.RESTARTS, goodput.restarts

@@ -36,7 +36,7 @@ class PriceCollector(Collector):
 
     def _ages(self) -> Family:
         """Counted from the beginning of the day: a price of today is some hours old."""
-        ages, now = gauge(metrics.PRICE_AGE), self._now()
+        ages, now = gauge(metrics.money.PRICE_AGE), self._now()
         for kind, prices in self._book().lists:
             for provider, day in sorted(prices.newest().items()):
                 age = now - datetime.combine(day, time(), UTC)
@@ -53,7 +53,7 @@ class PriceCollector(Collector):
             if price is not None:
                 key = node.instance_type, node.region, node.capacity.value
                 dearest[key] = max(dearest.get(key, 0.0), float(price.usd_per_hour))
-        nodes, rates = gauge(metrics.PRICED_NODES), gauge(metrics.NODE_PRICE)
+        nodes, rates = gauge(metrics.money.PRICED_NODES), gauge(metrics.money.NODE_PRICE)
         for source, count in counts.items():
             nodes.add_metric([source], count)
         for labels, rate in sorted(dearest.items()):
