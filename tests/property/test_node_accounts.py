@@ -32,6 +32,9 @@ def presences(draw: st.DrawFn) -> Presence:
     return Presence(MACHINE, "uid-a", at(began), gone, Fraction(8), (first, *later))
 
 
+agreements = st.integers(0, 2 * 10**9).map(lambda nano: Fraction(nano, 10**9))
+
+
 @st.composite
 def crowds(draw: st.DrawFn, presence: Presence) -> list[Hold]:
     """Up to four pods of at most a quarter of the node each, on it for a time."""
@@ -49,7 +52,11 @@ def crowds(draw: st.DrawFn, presence: Presence) -> list[Hold]:
                 ended=max(presence.began, at(min(last, last if ended is None else ended))),
                 gpus=Fraction(draw(st.integers(0, 2))),
                 share=draw(st.fractions(0, Fraction(1, 4), max_denominator=97)),
-                usd_per_hour=Fraction(draw(st.integers(0, 2 * 10**9)), 10**9),
+                usd_per_hour=draw(agreements),
+                repriced=tuple(
+                    (at(moment), draw(agreements))
+                    for moment in sorted(draw(st.sets(st.integers(-5, SECONDS), max_size=2)))
+                ),
             )
         )
     return holds
@@ -66,8 +73,11 @@ def agreed(holds: Sequence[Hold], since: int, until: int) -> Fraction:
         for hold in holds:
             there = hold.began <= at(second) and (hold.ended is None or hold.ended > at(second))
             if there and hold.owner.kind in (Kind.JOB, Kind.SERVICE):
-                assert hold.usd_per_hour is not None
-                total += hold.usd_per_hour / 3600
+                rate = hold.usd_per_hour
+                for since, later in hold.repriced:
+                    rate = later if since <= at(second) else rate
+                assert rate is not None
+                total += rate / 3600
     return total
 
 

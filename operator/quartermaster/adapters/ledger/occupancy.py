@@ -59,4 +59,5 @@ class ClusterOccupancy:
             gpus=node.gpus_in(pod.asks) or Fraction(0),
             share=rates.share(node, pod.asks) or Fraction(0),
             usd_per_hour=None if worker is None else worker.usd_per_hour,
+            repriced=() if worker is None else worker.repriced,
         )

@@ -49,3 +49,11 @@ class Hold:
     usd_per_hour: Fraction | None = None
     """What jobs and services have agreed to pay [USD/h], a whole number of billionths; None where
     it is unknown. Others pay their share of the node's price, and it is not looked at."""
+    repriced: tuple[tuple[datetime, Fraction | None], ...] = ()
+    """What they agreed to later, each with the time from which it is in force, the earliest first
+    [USD/h]."""
+
+    def rate_at(self, moment: datetime) -> Fraction | None:
+        """What a job or service pays at a moment while it holds it [USD/h]; None where unknown."""
+        later = (rate for since, rate in reversed(self.repriced) if since <= moment)
+        return next(later, self.usd_per_hour)

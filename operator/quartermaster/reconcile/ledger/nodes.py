@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import groupby
 
 from quartermaster.decide.cost.ledger import nodes
 from quartermaster.domain.money.ledger import Entry
@@ -86,10 +87,14 @@ def pod_of(entry: Entry) -> str:
 
 
 def _held(recorded: Iterable[Entry]) -> list[Hold]:
-    """What pods that are recorded held: the parts of one lie in one another, and add up to it."""
-    pods: dict[tuple[str, Fraction | None], list[Entry]] = {}
-    for entry in recorded:
-        pods.setdefault((pod_of(entry), entry.usd_per_hour), []).append(entry)
+    """What pods that are recorded held: one hold for each time in which the price was the same.
+
+    The parts of such a time lie in one another, and add up to it. A price may come back after
+    another one: times between which there is another price are not one.
+    """
+    in_order = sorted(recorded, key=lambda entry: (pod_of(entry), entry.began))
+    held = groupby(in_order, key=lambda entry: (pod_of(entry), entry.usd_per_hour))
+    runs = ((rate, list(parts)) for (_, rate), parts in held)
     return [
         Hold(
             owner=parts[0].owner,
@@ -100,7 +105,7 @@ def _held(recorded: Iterable[Entry]) -> list[Hold]:
             share=Fraction(0),
             usd_per_hour=rate,
         )
-        for (_, rate), parts in pods.items()
+        for rate, parts in runs
     ]
 
 

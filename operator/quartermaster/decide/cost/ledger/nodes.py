@@ -1,9 +1,9 @@
 """The accounts of nodes: what of their price nobody's job or service has paid.
 
-A node's time is cut wherever its price or who holds it changes. In each piece the jobs and services
-on it pay what they have agreed to, other pods their share of the node's price, rounded down to a
-billionth of a USD an hour, and idle time the rest, whatever that is. So for each piece, and for any
-set of pieces,
+A node's time is cut wherever its price, who holds it or what these pay changes. In each piece the
+jobs and services on it pay what they have agreed to, other pods their share of the node's price,
+rounded down to a billionth of a USD an hour, and idle time the rest, whatever that is. So for each
+piece, and for any set of pieces,
 
     jobs + services + system + idle = price of the node x time
 
@@ -59,11 +59,23 @@ def entries(
     return found
 
 
+def at_moment(presence: Presence, holds: Iterable[Hold], moment: datetime) -> list[Entry]:
+    """Who pays for a node at a moment, jobs and services left out: entries that take no time.
+
+    Args:
+        presence: The node, which is there then.
+        holds: Who is on it then.
+        moment: When.
+    """
+    price = price_at(presence.prices, moment)
+    return _of(presence, Stretch(moment, moment, price, tuple(holds)), "")
+
+
 def node_cost(presence: Presence, span: Span) -> Fraction | None:
     """What the node costs in [since, until) [USD], exact; None where a price is unknown."""
     total = Fraction(0)
     for stretch in _stretches(presence, (), span, None):
-        cost = charge(_whole(stretch.price.usd_per_hour), stretch.ended - stretch.began)
+        cost = charge(whole(stretch.price.usd_per_hour), stretch.ended - stretch.began)
         if cost is None:
             return None
         total += cost
@@ -84,6 +96,7 @@ def _stretches(
     edges = {since, until}
     for hold in holds:
         edges |= {hold.began} if hold.ended is None else {hold.began, hold.ended}
+        edges |= {since for since, _ in hold.repriced}
     edges |= {price.since for price in presence.prices}
     edges |= set() if known_since is None else {known_since}
     inside = sorted(edge for edge in edges if since <= edge <= until)
@@ -93,7 +106,7 @@ def _stretches(
 
 
 def _of(presence: Presence, stretch: Stretch, remark: str) -> list[Entry]:
-    price = _whole(stretch.price.usd_per_hour)
+    price = whole(stretch.price.usd_per_hour)
     source = stretch.price.source + remark
     others: dict[str, tuple[Fraction, Fraction]] = {}
     for hold in stretch.holds:
@@ -108,7 +121,7 @@ def _of(presence: Presence, stretch: Stretch, remark: str) -> list[Entry]:
         for namespace, (share, gpus) in sorted(others.items())
     ]  # fmt: skip
     held = sum((hold.gpus for hold in stretch.holds), Fraction(0))
-    left = None if price is None else price - _paid(stretch.holds) - _sum(made)
+    left = None if price is None else price - _paid(stretch) - _sum(made)
     dearer = DEARER if left is not None and left < 0 else ""
     if left != 0:
         free = max(Fraction(0), presence.gpus - held)
@@ -116,8 +129,9 @@ def _of(presence: Presence, stretch: Stretch, remark: str) -> list[Entry]:
     return made
 
 
-def _paid(holds: Iterable[Hold]) -> Fraction:
-    rates = (hold.usd_per_hour for hold in holds if hold.owner.kind in PAYING)
+def _paid(stretch: Stretch) -> Fraction:
+    paying = (hold for hold in stretch.holds if hold.owner.kind in PAYING)
+    rates = (hold.rate_at(stretch.began) for hold in paying)
     return sum((rate for rate in rates if rate is not None), Fraction(0))
 
 
@@ -145,8 +159,8 @@ def _entry(
     )
 
 
-def _whole(usd_per_hour: Fraction | None) -> Fraction | None:
-    """A node's price in whole billionths: rounded once, the same for whoever asks."""
+def whole(usd_per_hour: Fraction | None) -> Fraction | None:
+    """A node's price [USD/h] in whole billionths: rounded once, the same for whoever asks."""
     if usd_per_hour is None:
         return None
     return Fraction(round(usd_per_hour * STEPS_PER_USD), STEPS_PER_USD)

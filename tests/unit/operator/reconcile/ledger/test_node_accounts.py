@@ -51,6 +51,22 @@ class World:
         return sum((amount or Fraction(0) for amount in found), Fraction(0))
 
 
+async def test_a_price_that_changed_and_came_back_is_charged_for_its_own_time_alone() -> None:
+    world = World()
+    prices = [(0, Fraction(4)), (1, Fraction(2)), (2, Fraction(4))]
+    await world.ledger.record(
+        [
+            entry(f"pod-1/{n}", owner=JOB.owner, machine=NODE.machine, began=NOON + n * HOUR,
+                  ended=NOON + (n + 1) * HOUR, gpus=Fraction(4), usd_per_hour=rate)
+            for n, rate in prices
+        ]
+    )  # fmt: skip
+    world.clock.time = NOON + 3 * HOUR + LAG
+    await world.accounts.keep()
+    assert world.money(Kind.JOB) == 10
+    assert world.money(Kind.JOB, Kind.SYSTEM, Kind.IDLE) == 3 * PRICE
+
+
 async def test_a_node_costs_what_it_costs_with_a_job_that_ended_between_two_looks() -> None:
     world = World()
     world.occupancy.holds["pod-1"] = JOB
