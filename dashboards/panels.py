@@ -88,7 +88,7 @@ def lines(
         asked = Dataquery().expr(query.expression).legend_format(query.legend or title)
         panel = panel.with_target(asked.range().ref_id(ref).datasource(SOURCE))
     panel = panel.line_width(2).fill_opacity(8).show_points(options.VisibilityMode.NEVER)
-    panel = panel.color_scheme(_by_name()).legend(_legend()).tooltip(_tooltip())
+    panel = panel.color_scheme(_apart()).legend(_legend()).tooltip(_tooltip())
     if top is not None:
         panel = panel.max(top)
     for name, colour in _colours(queries):
@@ -120,7 +120,10 @@ def bars(
     panel = panel.with_target(_now(query, "A")).reduce_options(_last())
     panel = panel.orientation(options.VizOrientation.HORIZONTAL)
     panel = panel.display_mode(options.BarGaugeDisplayMode.BASIC).show_unfilled(True)
-    panel = panel.color_scheme(_by_name())
+    panel = panel.name_placement(options.BarGaugeNamePlacement.TOP)
+    if unit == COUNT:
+        panel = panel.decimals(0)  # what is counted over a range is drawn out to its ends
+    panel = panel.color_scheme(_apart())
     if top is not None:
         panel = panel.max(top)
     for name, colour in _colours([query]):
@@ -187,9 +190,9 @@ def _last() -> common.ReduceDataOptions:
     return common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
 
 
-def _by_name() -> FieldColor:
-    """A series has the same colour in every panel, whoever stands beside it."""
-    return FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
+def _apart() -> FieldColor:
+    """Colours in the order of the series: those by name are too alike beside each other."""
+    return FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC)
 
 
 def _colours(queries: Sequence[Line]) -> Iterator[tuple[str, str]]:
