@@ -25,6 +25,9 @@ WIDTH = 1440
 """Of a picture [pixels]."""
 PATIENCE_MS = 60_000
 """For a page's queries, in the browser's own time, which stands still while it waits [ms]."""
+_ALIASES = ("data", "schema", "ui")
+"""Parts of Grafana of which the CommonJS build is taken: the other one does not find its way into
+a bundle, since what it imports is CommonJS too."""
 _LOADERS = ("svg=dataurl", "png=dataurl", "woff=dataurl", "woff2=dataurl", "ttf=empty")
 
 
@@ -71,9 +74,11 @@ def _bundle() -> Path:
     for source in SOURCES.glob("*.js*"):
         shutil.copy(source, modules)
     loaders = [f"--loader:.{one}" for one in _LOADERS]
+    parts = [f"@grafana/{one}=./node_modules/@grafana/{one}/dist/cjs/index.cjs" for one in _ALIASES]
     _run(
         *("node_modules/.bin/esbuild", "page.jsx", "--bundle", "--minify", "--log-level=error"),
         *("--outfile=bundle/page.js", "--jsx=automatic", *loaders),
+        *(f"--alias:{one}" for one in parts),
         '--define:process.env.NODE_ENV="production"',
         folder=modules,
     )

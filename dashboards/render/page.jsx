@@ -239,6 +239,11 @@ function Rows({ panel, data, width, height }) {
 
 const DRAWN = { stat: Stat, bargauge: Bars, timeseries: Lines, table: Rows };
 
-main().catch((error) => {
+function failed(error) {
   document.body.dataset.faults = JSON.stringify([String(error)]);
-});
+  delete document.body.dataset.height;
+}
+
+// A component that throws while it is drawn leaves an empty page.
+window.addEventListener("error", (event) => failed(event.error ?? event.message));
+main().catch(failed);
