@@ -35,9 +35,9 @@ const THEME = createTheme({ colors: { mode: "dark" } });
 const ZONE = "utc";
 
 async function main() {
-  const { board, address, from, to, variables } = window.asked;
+  const { board, address, start, end, variables } = window.asked;
   registerTransformations();
-  const range = { from: parsed(from ?? board.time.from), to: parsed(to ?? board.time.to) };
+  const range = { from: parsed(start ?? board.time.from), to: parsed(end ?? board.time.to) };
   range.raw = { from: range.from, to: range.to };
   const values = await chosen(board, address, range, variables);
   const column = (window.innerWidth - 2 * PADDING + GAP) / 24;

@@ -1,11 +1,5 @@
-"""Draw the dashboards with Grafana's own panel components, from what a Prometheus has.
+"""One picture: a page of Grafana's panel components, in a headless browser."""
 
-``python -m scripts.dashboard_pictures http://127.0.0.1:9090 docs/images/dashboards``
-
-It needs npm, which fetches the components once (about 600 MB, into the cache), and chromium.
-"""
-
-import argparse
 import hashlib
 import html
 import json
@@ -14,13 +8,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
-from dashboards import BOARDS
 from dashboards.board import Board
 from devcluster import layout
 
-SOURCES = Path(__file__).resolve().parent.parent / "dashboards" / "render"
+SOURCES = Path(__file__).resolve().parents[2] / "dashboards" / "render"
 WIDTH = 1440
 """Of a picture [pixels]."""
 PATIENCE_MS = 60_000
@@ -31,34 +27,29 @@ a bundle, since what it imports is CommonJS too."""
 _LOADERS = ("svg=dataurl", "png=dataurl", "woff=dataurl", "woff2=dataurl", "ttf=empty")
 
 
-def main() -> int:
-    """Draw what was asked for; returns the exit code, 1 where a panel is empty or failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("prometheus", help="the address of a Prometheus, as http://127.0.0.1:9090")
-    parser.add_argument("folder", type=Path, help="where to put NAME.png")
-    parser.add_argument("--board", action="append", choices=[board.name for board in BOARDS])
-    parser.add_argument("--from", dest="start", help="seconds since 1970, or now-1h")
-    parser.add_argument("--to", dest="end", help="seconds since 1970, or now")
-    parser.add_argument("--var", action="append", default=[], metavar="NAME=VALUE")
-    arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    asked = {
-        "address": arguments.prometheus,
-        "from": arguments.start,
-        "to": arguments.end,
-        "variables": dict(one.split("=", 1) for one in arguments.var),
-    }
-    bundle = _bundle()
-    faults = 0
-    for board in BOARDS:
-        if not arguments.board or board.name in arguments.board:
-            told = _draw(board, asked, bundle, arguments.folder / f"{board.name}.png")
-            faults += len(told)
-            for line in told:
-                print(f"{board.name}: {line}", file=sys.stderr)
-    return 1 if faults else 0
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a dashboard is drawn."""
+
+    address: str
+    """Of a Prometheus, as http://127.0.0.1:9090."""
+    start: str | None = None
+    """Seconds since 1970, or as `now-1h`; None means the dashboard's own range."""
+    end: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Values of the dashboard's variables, by name."""
 
 
+def draw(board: Board, asked: Asked, picture: Path) -> list[str]:
+    """Write one picture; returns what went wrong on the page, such as a panel without data.
+
+    Raises:
+        SystemExit: npm, node or chromium is missing or failed, or the browser gave no page.
+    """
+    return _draw(board, asdict(asked), _bundle(), picture)
+
+
+@cache
 def _bundle() -> Path:
     """The folder with page.js and page.css, made anew; what npm fetches is kept by its lock."""
     key = hashlib.sha256((SOURCES / "package-lock.json").read_bytes()).hexdigest()[:12]
@@ -85,12 +76,7 @@ def _bundle() -> Path:
     return modules / "bundle"
 
 
-def _draw(board: Board, asked: dict[str, object], bundle: Path, picture: Path) -> list[str]:
-    """Write one picture; returns what went wrong on the page.
-
-    Raises:
-        SystemExit: The browser gave no page.
-    """
+def _draw(board: Board, asked: Mapping[str, object], bundle: Path, picture: Path) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
         told = json.dumps({"board": json.loads(board.text()), **asked}).replace("<", "\\u003c")
@@ -137,7 +123,3 @@ def _run(*command: str, folder: Path | None = None) -> str:
     if done.returncode != 0:
         raise SystemExit(f"error: {' '.join(command[:3])}: {done.stderr.strip()}")
     return done.stdout
-
-
-if __name__ == "__main__":
-    sys.exit(main())
