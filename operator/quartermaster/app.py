@@ -4,14 +4,15 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import kopf
 from aiohttp import web
 from kubernetes.aio.client.api_client import ApiClient
 
-from quartermaster.adapters import scene
+from quartermaster.adapters import informers, scene
 from quartermaster.adapters.cache import Cache
 from quartermaster.adapters.clock import SystemClock
 from quartermaster.adapters.election import Leadership
@@ -23,15 +24,17 @@ from quartermaster.adapters.http import (
     health,
     serve,
 )
-from quartermaster.adapters.informer import Informer, listed
-from quartermaster.adapters.kube import ApiError, KubeClient, connect
+from quartermaster.adapters.informer import listed
+from quartermaster.adapters.kube import KubeClient, connect
 from quartermaster.adapters.ledger.endpoint import LedgerEndpoint
 from quartermaster.adapters.ledger.occupancy import ClusterOccupancy
 from quartermaster.adapters.ledger.store import SqlLedger
-from quartermaster.adapters.prices import overlays, shipped
-from quartermaster.adapters.prices.collector import PriceCollector
+from quartermaster.adapters.metrics import registered
+from quartermaster.adapters.metrics.process import HeardCache, ProcessCollector, Watches
+from quartermaster.adapters.metrics.registered import Sources
+from quartermaster.adapters.metrics.telemetry import PrometheusTelemetry
+from quartermaster.adapters.prices import shipped
 from quartermaster.adapters.prices.feed import PriceFeed
-from quartermaster.adapters.telemetry import ClusterCollector, PrometheusTelemetry, QueueCollector
 from quartermaster.adapters.view import ClusterView
 from quartermaster.adapters.writer import ClusterWriter, EventPoster
 from quartermaster.api import compute_pool, compute_queue, meta, training_job
@@ -46,6 +49,7 @@ from quartermaster.reconcile.budgets.keeper import BudgetKeeper
 from quartermaster.reconcile.budgets.spending import JobSpending
 from quartermaster.reconcile.budgets.verdicts import Verdicts
 from quartermaster.reconcile.cycle import PlacementCycle, Surroundings
+from quartermaster.reconcile.demand import size_of
 from quartermaster.reconcile.ledger import upkeep
 from quartermaster.reconcile.ledger.nodes import NodeAccounts
 from quartermaster.reconcile.progress import read_report
@@ -76,8 +80,9 @@ class Operator:
             namespace=settings.namespace,
             identity=settings.pod_name,
         )
-        self._client = KubeClient(api, self._may_write, self._telemetry.wrote)
-        self._view = ClusterView(touched=self._touched, room=self._room)
+        told = self._telemetry
+        self._client = KubeClient(api, self._may_write, told.wrote, told.failed)
+        self._view = ClusterView(touched=self._touched, room=self._room, reclaimed=told.reclaimed)
         self._writer = ClusterWriter(self._client, self._view, self._clock)
         self._events = EventPoster(self._client, self._clock, settings.pod_name)
         self._progress = ProgressEndpoint(
@@ -116,18 +121,28 @@ class Operator:
         )
         self._reconciler = TrainingJobReconciler(world)
         self._queue = WorkQueue(self._reconciler)
-        self._informers = self._make_informers()
+        self._watches = Watches(self._clock)
+        self._informers = informers.of_cluster(self._client, self._view, self._watches.heard)
         self._background: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._leading_since: float | None = None
+        self._knows = False
+        """Whether all caches are filled."""
         self._feed = self._make_feed()
         self._view.use_prices(shipped.lists())
-        self._telemetry.registry.register(
-            PriceCollector(self._view.snapshot, self._view.book, self._clock.now)
+        self._occupancy = ClusterOccupancy(self._view, self._clock)
+        self._register_collectors()
+
+    def _register_collectors(self) -> None:
+        """What is read when somebody scrapes."""
+        registry, size = self._telemetry.registry, partial(size_of, view=self._view)
+        limit = self._settings.max_job_series
+        sources = Sources(self._view, self._occupancy, self._ledger, self._clock, size, limit)
+        registered.register(registry, sources, lambda: self._knows)
+        process = ProcessCollector(
+            self._may_write, lambda: self._queue.depth, self._watches, self._watched
         )
-        collector = ClusterCollector(self._view.jobs, self._view.snapshot, self._may_write)
-        self._telemetry.registry.register(collector)
-        self._telemetry.registry.register(QueueCollector(self._view.queue_records))
+        registry.register(process)
 
     def _make_feed(self) -> PriceFeed:
         return PriceFeed(
@@ -136,37 +151,6 @@ class Operator:
             changed=lambda own: self._view.use_prices(shipped.lists(own)),
             counted=self._telemetry.prices_read,
         )
-
-    def _make_informers(self) -> list[Informer]:
-        ours = meta.JOB_UID_LABEL
-        return [
-            Informer(self._client, "/api/v1/nodes", self._view.nodes),
-            Informer(self._client, "/api/v1/namespaces", self._view.namespaces),
-            Informer(self._client, "/api/v1/pods", self._view.pods),
-            Informer(self._client, "/apis/batch/v1/jobs", self._view.child_jobs, selector=ours),
-            # Only Karpenter has them, and only where its alpha feature is there.
-            Informer(self._client, overlays.PATH, self._view.overlays, optional=True),
-        ]
-
-    async def _device_informers(self) -> list[Informer]:
-        """Of Dynamic Resource Allocation, where the cluster has it."""
-        group, inventory = "/apis/resource.k8s.io/v1", self._view.devices
-        while True:
-            try:
-                await self._client.get(group)
-            except ClusterError as error:
-                if isinstance(error, ApiError) and error.status == 404:
-                    inventory.served = False
-                    return []
-                logger.info("not known yet whether there is %s, again: %s", group, error)
-                await asyncio.sleep(1.0)
-            else:
-                inventory.served = True
-                return [
-                    Informer(self._client, f"{group}/deviceclasses", inventory.classes),
-                    Informer(self._client, f"{group}/resourceslices", inventory.slices),
-                    Informer(self._client, f"{group}/resourceclaims", inventory.claims),
-                ]
 
     async def run(self) -> int:
         """Serve, wait for the lease, lead; returns the exit status."""
@@ -220,7 +204,8 @@ class Operator:
 
     async def _lead(self) -> None:
         self._leading_since = asyncio.get_running_loop().time()
-        self._informers += await self._device_informers()
+        devices = informers.of_devices(self._client, self._view.devices, self._watches.heard)
+        self._informers += await devices
         async with asyncio.TaskGroup() as tasks:
             for informer in self._informers:
                 tasks.create_task(informer.run())
@@ -232,6 +217,7 @@ class Operator:
                 tasks.create_task(self._feed.run())
             tasks.create_task(self._watch_resources())
             await self._seen_by_kopf()
+            self._knows = True
             self._take_signals()
             tasks.create_task(self._queue.run(self._settings.concurrency))
             tasks.create_task(self._cycle.run())
@@ -242,21 +228,35 @@ class Operator:
             if self._settings.dcgm_addresses():
                 tasks.create_task(self._counters.run())
 
+    def _own_kinds(self) -> Mapping[str, Cache[Any]]:
+        """The caches that kopf fills, by resource."""
+        view = self._view
+        return {
+            training_job.PLURAL: view.training_jobs,
+            compute_pool.PLURAL: view.compute_pools,
+            compute_queue.PLURAL: view.compute_queues,
+            budget.PLURAL: view.all_budgets,
+        }
+
+    def _watched(self) -> Mapping[str, bool]:
+        """Whether each resource is watched; a standby watches none, and need not."""
+        if not self._knows:
+            return {}
+        alive = resources.watchers()
+        return {
+            **{it.resource: it.up for it in self._informers if it.up is not None},
+            **{plural: plural in alive for plural in self._own_kinds()},
+        }
+
     async def _seen_by_kopf(self) -> None:
         """Return when kopf has told of all objects of our kinds that there are now.
 
         Without this, a new leader's first cycle could place jobs as if there were no pools, and
         hand out quota that jobs it has not heard of hold.
         """
-        caches: tuple[tuple[str, Cache[Any]], ...] = (
-            (training_job.PLURAL, self._view.training_jobs),
-            (compute_pool.PLURAL, self._view.compute_pools),
-            (compute_queue.PLURAL, self._view.compute_queues),
-            (budget.PLURAL, self._view.all_budgets),
-        )
         try:
             async with asyncio.timeout(SEEN_SECONDS):
-                for plural, cache in caches:
+                for plural, cache in self._own_kinds().items():
                     path = f"/apis/{meta.API_VERSION}/{plural}"
                     there, _ = await listed(self._client, path, {})
                     while any(cache.get(uid) is None for uid in there):  # noqa: ASYNC110 - kopf's doing
@@ -266,18 +266,16 @@ class Operator:
             logger.warning("not all objects were seen before the first cycle: %r", error)
 
     async def _watch_resources(self) -> None:
-        view = self._view
-        registry = resources.registry(
-            view.training_jobs, view.compute_pools, view.compute_queues, view.all_budgets, None
-        )
+        heard, kinds = self._watches.heard, self._own_kinds()
+        sinks = {plural: HeardCache(kinds[plural], partial(heard, plural)) for plural in kinds}
+        registry = resources.registry(sinks, None)
         await kopf.operator(
             registry=registry, clusterwide=True, standalone=True, stop_flag=self._stopping
         )
         self._stopping.set()
 
     async def _keep_ledger(self, ledger: SqlLedger) -> None:
-        occupancy = ClusterOccupancy(self._view, self._clock)
-        accounts = NodeAccounts(occupancy, ledger, self._clock)
+        accounts = NodeAccounts(self._occupancy, ledger, self._clock)
         await upkeep.keep(ledger, accounts, self._clock, self._settings.ledger_retention_days)
 
     async def _report_pools(self) -> None:
@@ -338,9 +336,7 @@ class Operator:
             return None
         if asyncio.get_running_loop().time() - self._leading_since < START_SECONDS:
             return None
-        kinds = (training_job, compute_pool, compute_queue, budget)
-        ours = {kind.PLURAL for kind in kinds}
-        missing = ours - resources.watchers()
+        missing = self._own_kinds().keys() - resources.watchers()
         if missing:
             return f"no live watcher for {', '.join(sorted(missing))}"
         return None

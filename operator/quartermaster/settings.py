@@ -53,6 +53,8 @@ class Settings:
     ledger_retention_days: int = 400
     """Single entries older than this are dropped, their sums are kept [days]; 0 keeps all."""
 
+    max_job_series: int = 2000
+    """So many jobs have metrics of their own, the costliest of those that are not over [count]."""
     price_catalog: str = ""
     """A list of prices that goes before ours: the path of a CSV file, or its http(s) URL.
 

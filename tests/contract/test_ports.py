@@ -10,7 +10,7 @@ from quartermaster.adapters.exporters.dcgm import DcgmCounters
 from quartermaster.adapters.http import ProgressEndpoint
 from quartermaster.adapters.ledger.occupancy import ClusterOccupancy
 from quartermaster.adapters.ledger.store import SqlLedger
-from quartermaster.adapters.telemetry import PrometheusTelemetry
+from quartermaster.adapters.metrics.telemetry import PrometheusTelemetry
 from quartermaster.adapters.view import ClusterView
 from quartermaster.adapters.writer import ClusterWriter
 from quartermaster.app import Operator

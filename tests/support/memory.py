@@ -465,6 +465,7 @@ class MemoryTelemetry:
     passes: list[str] = field(default_factory=list)
     preemptions: list[str] = field(default_factory=list)
     resizes: list[str] = field(default_factory=list)
+    recoveries: list[float] = field(default_factory=list)
 
     def decided(self, decision: Decision, seconds: float) -> None:
         self.decisions.append(decision)
@@ -477,6 +478,9 @@ class MemoryTelemetry:
 
     def resized(self, direction: str) -> None:
         self.resizes.append(direction)
+
+    def recovered(self, seconds: float) -> None:
+        self.recoveries.append(seconds)
 
     def reconciled(self, outcome: str, seconds: float) -> None:
         self.passes.append(outcome)

@@ -5,7 +5,7 @@ A new list replaces the cache, so that what was deleted in the gap is gone from 
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -56,6 +56,7 @@ class Informer:
         *,
         selector: str = "",
         optional: bool = False,
+        heard: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._path = path
@@ -63,6 +64,11 @@ class Informer:
         self._selection: Mapping[str, str] = {"labelSelector": selector} if selector else {}
         self._optional = optional
         """Whether the cluster may have no such resource, or not let us see it."""
+        self._heard = heard
+        """Called with the resource when a list or anything of a watch has come."""
+        self.resource = path.rsplit("/", 1)[-1]
+        self.up: bool | None = None
+        """Whether it is watched; None before the first list, and where there is no such thing."""
         self.synced = asyncio.Event()
         """Set after the first list."""
 
@@ -79,6 +85,7 @@ class Informer:
                     self._absent(error)
                     await asyncio.sleep(ABSENT_SECONDS)
                     continue
+                self.up = False
                 logger.warning("list or watch of %s failed, again: %s", self._path, error)
                 await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
                 failures += 1
@@ -87,12 +94,15 @@ class Informer:
         """There is nothing, and that is fine; what must not be seen is said once."""
         if error.status == HTTPStatus.FORBIDDEN and not self.synced.is_set():
             logger.warning("%s may not be read and is left out: %s", self._path, error.message)
+        self.up = None
         self._cache.replace({})
         self.synced.set()
 
     async def _list(self) -> str:
         found, version = await listed(self._client, self._path, self._selection)
         self._cache.replace(found)
+        self.up = True
+        self._heard(self.resource)
         self.synced.set()
         return version
 
@@ -113,6 +123,7 @@ class Informer:
                         return
                     version = item["metadata"]["resourceVersion"]
                     self._take(str(event.get("type")), item)
+                    self._heard(self.resource)
             except ApiError as error:
                 if error.status == 410:
                     return

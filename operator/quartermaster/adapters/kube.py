@@ -65,11 +65,24 @@ class KubeClient:
     """Reads and fenced writes. One for a process."""
 
     def __init__(
-        self, api: ApiClient, may_write: Callable[[], bool], count: Callable[[str, str], None]
+        self,
+        api: ApiClient,
+        may_write: Callable[[], bool],
+        count: Callable[[str, str], None],
+        failed: Callable[[int | None], None] = lambda _: None,
     ) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            api: Authenticates and speaks TLS.
+            may_write: Whether this operator may write now.
+            count: Called with the method and path of each write.
+            failed: Called with the status of a refusal; None: there was no answer.
+        """
         self._api = api
         self._may_write = may_write
         self._count = count
+        self._failed = failed
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Document:
         """Read one object or a list.
@@ -114,11 +127,11 @@ class KubeClient:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=silence_s)
         response = await self._send("GET", path, {**query, "watch": "true"}, None, None, limits)
         try:
-            await _refuse(response)
+            await self._refuse(response)
             async for line in _lines(response.content):
                 yield cast("Document", json.loads(line))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise ClusterError(f"watch {path}: {error!r}") from error
+            raise self._broken(f"watch {path}", error) from error
         finally:
             response.close()
 
@@ -140,10 +153,10 @@ class KubeClient:
         limits = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS)
         response = await self._send(method, path, query, body, content_type, limits)
         try:
-            await _refuse(response)
+            await self._refuse(response)
             return cast("Document", json.loads(await response.read()))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise ClusterError(f"{method} {path}: {error!r}") from error
+            raise self._broken(f"{method} {path}", error) from error
         finally:
             response.release()
 
@@ -168,14 +181,22 @@ class KubeClient:
             )
             answer = await self._api.call_api(method, url, headers, body, _request_timeout=limits)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ClusterError(f"{method} {path}: {error!r}") from error
+            raise self._broken(f"{method} {path}", error) from error
         return cast("aiohttp.ClientResponse", answer.response)
 
+    def _broken(self, what: str, error: Exception) -> ClusterError:
+        self._failed(None)
+        return ClusterError(f"{what}: {error!r}")
 
-async def _refuse(response: aiohttp.ClientResponse) -> None:
-    if response.status < 400:
-        return
-    text = await response.text()
+    async def _refuse(self, response: aiohttp.ClientResponse) -> None:
+        if response.status < 400:
+            return
+        text = await response.text()
+        self._failed(response.status)
+        raise _refusal(response, text)
+
+
+def _refusal(response: aiohttp.ClientResponse, text: str) -> ApiError:
     try:
         status = json.loads(text)
     except ValueError:
@@ -183,7 +204,7 @@ async def _refuse(response: aiohttp.ClientResponse) -> None:
     if not isinstance(status, dict):
         status = {}
     reason = str(status.get("reason") or response.reason or "")
-    raise ApiError(response.status, reason, str(status.get("message") or text[:500]))
+    return ApiError(response.status, reason, str(status.get("message") or text[:500]))
 
 
 async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -15,7 +15,7 @@ from quartermaster.api.budgets.record import BudgetRecord, budget_record
 from quartermaster.api.record import JobRecord, parse
 from quartermaster.catalog.prices.price_list import PriceList
 from quartermaster.decide.cost.prices import NO_BOOK, PriceBook, priced
-from quartermaster.domain.cluster import Node, Pool, Snapshot
+from quartermaster.domain.cluster import Node, Pool, Reclaim, Snapshot
 from quartermaster.domain.money.price import Overlay, PriceKind
 from quartermaster.domain.queue import Queue
 from quartermaster.domain.resources import NOTHING, Resources
@@ -26,14 +26,23 @@ NOWHERE = ("", NOTHING, False)
 
 Touched = Callable[[str], None]
 """Called with a job's uid when something of it has changed."""
+Reclaimed = Callable[[str, str, Reclaim], None]
+"""Called with a node's pool, its GPU model and the sign, when jobs are on a node that goes."""
 
 
 class ClusterView:
     """Caches, and the questions that reconciling asks of them."""
 
-    def __init__(self, *, touched: Touched, room: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        touched: Touched,
+        room: Callable[[], None],
+        reclaimed: Reclaimed = lambda *_: None,
+    ) -> None:
         self._touched = touched
         self._room = room
+        self._reclaimed = reclaimed
         self._workers: dict[str, set[str]] = defaultdict(set)
         self._children: dict[str, str] = {}
         self._gated: dict[str, set[str]] = defaultdict(set)
@@ -184,7 +193,13 @@ class ClusterView:
             before = self._nodes.get(node.name)
             self._nodes[node.name] = node
             if node.reclaim is not None and (before is None or before.reclaim is None):
-                self._touch_jobs_on(node.name)
+                jobs = self._jobs_on(node.name)
+                for uid in jobs:
+                    self._touched(uid)
+                # What was there when this operator began has been announced to another one.
+                if jobs and before is not None:
+                    pool = Snapshot(pools=self.pools()).pool_of(node)
+                    self._reclaimed(pool.name, node.accelerator, node.reclaim)
         elif self._nodes.get(node.name) is node:
             del self._nodes[node.name]
             self._full.pop(node.name, None)
@@ -202,11 +217,10 @@ class ClusterView:
             if job.spec and job.spec.trainer.resources_per_worker.device_class == name:
                 self._touched(job.uid)
 
-    def _touch_jobs_on(self, name: str) -> None:
-        """Have every job looked at that has a worker on a node."""
+    def _jobs_on(self, name: str) -> set[str]:
+        """Uids of the jobs that have a worker on a node."""
         there = (self.pods.get(uid) for uid, (node, _, _) in self._holds.items() if node == name)
-        for uid in {pod.worker.job_uid for pod in there if pod is not None and pod.worker}:
-            self._touched(uid)
+        return {pod.worker.job_uid for pod in there if pod is not None and pod.worker}
 
     def _overlay_changed(self, _: Overlay, *, present: bool) -> None:  # noqa: ARG002 - the port's
         self._reprice(replace(self._book, overlays=tuple(self.overlays.values())))

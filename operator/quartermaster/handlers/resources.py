@@ -1,13 +1,12 @@
 """Watches of our own kinds, and the settings without which kopf stops watching for good."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import kopf
 
-from quartermaster.api import compute_pool, compute_queue, meta, training_job
-from quartermaster.api.budgets import budget
+from quartermaster.api import meta
 
 
 class Sink(Protocol):
@@ -49,14 +48,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=meta.GROUP)
 
 
-def registry(
-    training_jobs: Sink,
-    compute_pools: Sink,
-    compute_queues: Sink,
-    budgets: Sink,
-    login: kopf.ConnectionInfo | None,
-) -> kopf.OperatorRegistry:
-    """The watches of TrainingJob, ComputePool, ComputeQueue and Budget."""
+def registry(sinks: Mapping[str, Sink], login: kopf.ConnectionInfo | None) -> kopf.OperatorRegistry:
+    """The watches of our kinds, by resource, each into a cache."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=handlers)
@@ -71,12 +64,7 @@ def registry(
             **arguments
         )
 
-    for plural, sink in (
-        (training_job.PLURAL, training_jobs),
-        (compute_pool.PLURAL, compute_pools),
-        (compute_queue.PLURAL, compute_queues),
-        (budget.PLURAL, budgets),
-    ):
+    for plural, sink in sinks.items():
         _watch(handlers, plural, sink)
     return handlers
 

@@ -41,16 +41,22 @@ FORECAST = Metric(
 GOODPUT = Metric("job_goodput_ratio", Kind.GAUGE, "Useful part of a job's cost.", _JOB)
 PROGRESS = Metric("job_progress_ratio", Kind.GAUGE, "Share of a job's steps done.", _JOB)
 RESTARTS = Metric(
-    "job_worker_restarts", Kind.GAUGE, "Workers of a job that ended without success.", _JOB
+    "job_worker_restarts",
+    Kind.GAUGE,
+    "Workers of a job that ended without success, once there was one.",
+    _JOB,
 )
 INTERRUPTIONS = Metric(
     "job_interruptions",
     Kind.GAUGE,
-    "Workers of a job that Kubernetes, a lost node or a preemption ended.",
+    "Workers of a job that Kubernetes, a lost node or a preemption ended, once there was one.",
     _JOB,
 )
 UNPRICED = Metric(
-    "job_unpriced_seconds", Kind.GAUGE, "Pod time of a job on nodes of unknown price.", _JOB
+    "job_unpriced_seconds",
+    Kind.GAUGE,
+    "Pod time of a job on nodes of unknown price, once there was any.",
+    _JOB,
 )
 GPUS = Metric("job_gpus", Kind.GAUGE, "GPUs that a job holds now; parts are fractions.", _JOB)
 GPU_BUSY = Metric(
@@ -62,13 +68,13 @@ GPU_BUSY = Metric(
 WORKERS = Metric(
     "job_workers",
     Kind.GAUGE,
-    "Workers of a job that is not over: wanted, bound to a node, running.",
+    "Workers of a job that is not over: wanted; bound to a node, or through; running.",
     (*_JOB, "state"),
 )
 WAITING_SECONDS = Metric(
     "job_waiting_seconds",
     Kind.GAUGE,
-    "Since when a job without a place waits, and why it has none.",
+    "How long a job has had no place, and why it has none.",
     (*_JOB, "reason"),
 )
 STEP_SECONDS = Metric(
@@ -83,7 +89,7 @@ STEP_FRACTION = Metric(
 WITHOUT_SERIES = Metric(
     "jobs_without_series",
     Kind.GAUGE,
-    "Jobs beyond maxJobSeries, which have no series of their own; the costliest have.",
+    "Jobs beyond monitoring.maxJobSeries: those that are over, and the cheapest, have no series.",
 )
 WAITING = Metric("waiting_jobs", Kind.GAUGE, "Jobs without a place, by why.", ("queue", "reason"))
 QUEUE_PENDING = Metric("queue_pending_jobs", Kind.GAUGE, "Jobs that wait in a queue.", _QUEUE)

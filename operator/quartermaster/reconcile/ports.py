@@ -251,6 +251,10 @@ class Telemetry(Protocol):
         """A job is to have other workers: it grows, shrinks, or moves to other nodes."""
         ...
 
+    def recovered(self, seconds: float) -> None:
+        """A gang steps again, this long after it broke."""
+        ...
+
     def reconciled(self, outcome: str, seconds: float) -> None:
         """One pass over one job."""
         ...

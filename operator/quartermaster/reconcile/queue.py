@@ -26,6 +26,11 @@ class WorkQueue:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._failures: dict[str, int] = {}
 
+    @property
+    def depth(self) -> int:
+        """Keys that wait for a worker now [count]."""
+        return len(self._queued)
+
     def add(self, key: str) -> None:
         """Look at it as soon as a worker is free."""
         timer = self._timers.pop(key, None)

@@ -13,7 +13,7 @@ from quartermaster.api.training_job_status import (
     TrainingJobStatus,
 )
 from quartermaster.decide import workers as facts
-from quartermaster.decide.cost.together import Gang, follow
+from quartermaster.decide.cost.together import Gang, follow, recovered
 from quartermaster.domain.cluster import Node, Snapshot
 from quartermaster.domain.decision import Refusal
 from quartermaster.domain.worker import Phase, Worker
@@ -331,6 +331,9 @@ class TrainingJobReconciler:
         body: dict[str, Any] = status.model_dump(mode="json", by_alias=True, exclude_none=True)
         await self._world.writer.set_status(job, body)
         self._written[job.uid] = now
+        took = recovered(*map(accounts.stretches_of, (old.stretches, status.stretches)))
+        if took is not None:
+            self._world.telemetry.recovered(took.total_seconds())
         self._announce(job, status)
 
     def _interval(self) -> timedelta:

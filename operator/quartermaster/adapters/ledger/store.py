@@ -48,6 +48,8 @@ class SqlLedger:
         self._writer: sa.Engine | None = None
         self._reader = engines.connect(self._url, writes=False)
         self._sums = Sums()
+        self.up: bool | None = None
+        """Whether the last attempt at it succeeded; None before the first one."""
         self._writing = ThreadPoolExecutor(1, "ledger")
 
     async def open(self) -> None:
@@ -114,20 +116,25 @@ class SqlLedger:
                 return work(connection)
 
         try:
-            return await asyncio.to_thread(reading)
+            found = await asyncio.to_thread(reading)
         except sa.exc.SQLAlchemyError as error:
             raise self._told(error) from error
+        self.up = True
+        return found
 
     def _guarded(self, work: Callable[[sa.Engine], Result]) -> Result:
         """Work on the open database; what is damaged is set aside, and begun anew once."""
         for attempt in _ATTEMPTS:
             try:
-                return work(self._ready())
+                done = work(self._ready())
             except (sa.exc.SQLAlchemyError, OSError) as error:
                 self._leave()
                 if self._path is None or not engines.is_damage(error) or attempt == _ATTEMPTS[-1]:
                     raise self._told(error) from error
                 self._begin_anew(self._path)
+            else:
+                self.up = True
+                return done
         raise LedgerError("the ledger cannot be opened")
 
     def _ready(self) -> sa.Engine:
@@ -170,6 +177,8 @@ class SqlLedger:
         return self._path.stat().st_ino if self._path.exists() else -1
 
     def _told(self, error: Exception) -> LedgerError:
+        """The failure of an attempt, in one line that names no password."""
+        self.up = False
         cause = getattr(error, "orig", None) or error
         first = next(iter(str(cause).splitlines()), type(cause).__name__)
         return LedgerError(f"ledger {engines.spoken(self._url)}: {first}")

@@ -40,6 +40,20 @@ def follow(history: Sequence[Stretch], gang: Gang) -> tuple[Stretch, ...]:
     return tuple(_needed(_with_report(found, gang.report), gang.workers))
 
 
+def recovered(before: Sequence[Stretch], after: Sequence[Stretch]) -> timedelta | None:
+    """How long it took from a break to the first step of the next life, if that step is news.
+
+    Args:
+        before: The gang's times together as they were known.
+        after: As they are known now.
+    """
+    if len(after) < 2:
+        return None
+    last, stepped, broken = after[-1], after[-1].stepped, after[-2].broken
+    known = any(it.together == last.together and it.stepped is not None for it in before)
+    return None if known or stepped is None or broken is None else stepped - broken
+
+
 def _together(gang: Gang) -> datetime | None:
     """When the last member began, if all of them are there; those that succeeded still count."""
     present: dict[int, datetime] = {}
