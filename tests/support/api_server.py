@@ -95,7 +95,9 @@ def event(kind: str, body: Json) -> Json:
 
 @asynccontextmanager
 async def serving(
-    server: LittleServer, may_write: Callable[[], bool] = lambda: True
+    server: LittleServer,
+    may_write: Callable[[], bool] = lambda: True,
+    failed: Callable[[int | None], None] = lambda _: None,
 ) -> AsyncIterator[KubeClient]:
     """A client of the server, while it runs."""
     application = web.Application()
@@ -110,7 +112,7 @@ async def serving(
     configuration.host = f"http://127.0.0.1:{port}"
     api = ApiClient(configuration=configuration)
     try:
-        yield KubeClient(api, may_write, lambda verb, path: None)
+        yield KubeClient(api, may_write, lambda verb, path: None, failed)
     finally:
         await api.close()  # type: ignore[no-untyped-call]
         await runner.cleanup()

@@ -164,3 +164,48 @@ async def test_a_server_that_is_not_there_is_a_cluster_error() -> None:
         client._api.configuration.host = "http://127.0.0.1:9"
         with pytest.raises(ClusterError):
             await client.get(PATH)
+
+
+async def test_whether_a_resource_is_watched_and_when_it_was_heard_is_told() -> None:
+    server = LittleServer()
+    server.put("a")
+    server.scripts = [[event("ADDED", item("b", 10)), "cut"]]
+    heard: list[str] = []
+    cache: Cache[str] = Cache(lambda document: str(document["metadata"]["name"]), ignore)
+    async with serving(server) as client:
+        informer = Informer(client, PATH, cache, heard=heard.append)
+        assert informer.up is None
+        task = asyncio.create_task(informer.run())
+        await until(lambda: names(cache) == ["a"])
+        assert informer.up is True
+        await until(lambda: informer.up is False)
+        assert heard == ["things", "things"]
+        await until(lambda: informer.up is True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_resource_that_is_not_there_is_not_missed() -> None:
+    server = LittleServer(list_errors=[404])
+    cache: Cache[str] = Cache(lambda document: str(document["metadata"]["name"]), ignore)
+    async with serving(server) as client:
+        informer = Informer(client, PATH, cache, optional=True)
+        task = asyncio.create_task(informer.run())
+        async with asyncio.timeout(5):
+            await informer.synced.wait()
+        assert informer.up is None
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_refusals_are_counted_by_status_and_silence_as_none() -> None:
+    failed: list[int | None] = []
+    server = LittleServer(list_errors=[503], scripts=[["cut"]])
+    async with serving(server, failed=failed.append) as client:
+        with pytest.raises(ApiError):
+            await client.get(PATH)
+        await client.get(PATH)
+        assert failed == [503]
+        with pytest.raises(ClusterError):
+            await anext(client.watch(PATH, {}, 5.0))
+    assert failed == [503, None]

@@ -385,3 +385,37 @@ def test_budgets_come_by_namespace_and_name() -> None:
     for version, name in enumerate(("c", "a", "b"), 1):
         seen.view.all_budgets.put(budget(version, name=name))
     assert [record.budget.key.name for record in seen.view.budgets()] == ["a", "b", "c"]
+
+
+def test_a_node_that_is_to_go_is_told_once_while_jobs_are_on_it() -> None:
+    told: list[tuple[str, str, str]] = []
+    view = ClusterView(
+        touched=lambda _: None,
+        room=lambda: None,
+        reclaimed=lambda pool, model, sign: told.append((pool, model, sign.by)),
+    )
+    notice = {"key": "cloud.google.com/impending-node-termination", "effect": "NoSchedule"}
+    spec = {"taints": [notice]}
+
+    def see(version: int, **more: Any) -> None:
+        view.nodes.put(versioned(node(**more), "node", version))
+
+    see(1)
+    see(2, spec=spec)
+    assert told == [], "nobody of ours is on it"
+    view.pods.put(versioned(pod({"nodeName": "gpu-1"}), "a", 3))
+    see(4)
+    see(5, spec=spec)
+    see(6, spec=spec)
+    assert told == [("", "Tesla-T4", "Google")]
+
+
+def test_what_was_announced_before_this_operator_began_is_not_told() -> None:
+    told: list[object] = []
+    view = ClusterView(
+        touched=lambda _: None, room=lambda: None, reclaimed=lambda *what: told.append(what)
+    )
+    view.pods.put(versioned(pod({"nodeName": "gpu-1"}), "a", 3))
+    notice = {"key": "cloud.google.com/impending-node-termination", "effect": "NoSchedule"}
+    view.nodes.put(versioned(node(spec={"taints": [notice]}), "node", 4))
+    assert told == []

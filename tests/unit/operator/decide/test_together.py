@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from quartermaster.decide.cost.together import Gang, follow
+from quartermaster.decide.cost.together import Gang, follow, recovered
 from quartermaster.domain.measurement import Measurement
 from quartermaster.domain.money.stretch import Stretch
 from quartermaster.domain.progress import Report
@@ -133,3 +133,26 @@ def test_what_no_pod_has_seen_is_forgotten_but_for_the_last_two() -> None:
     assert follow(history, Gang(2, anew)) == (history[-1], Stretch(after(601)))
     old = failed(replace(PAIR[0], started=after(210), bound=after(205)), 250)
     assert follow(history, Gang(2, [old])) == history[2:]
+
+
+BROKEN = Stretch(after(9), stepped=after(12), broken=after(60))
+AGAIN = Stretch(after(90))
+STEPS = Stretch(after(90), stepped=after(102))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "took"),
+    [
+        ((BROKEN, AGAIN), (BROKEN, STEPS), 42),
+        ((BROKEN,), (BROKEN, STEPS), 42),
+        ((BROKEN, STEPS), (BROKEN, STEPS), None),
+        ((BROKEN,), (BROKEN, AGAIN), None),
+        ((), (STEPS,), None),
+        ((), (TOGETHER, STEPS), None),
+    ],
+)
+def test_a_gang_has_recovered_once_when_it_steps_again(
+    before: tuple[Stretch, ...], now: tuple[Stretch, ...], took: float | None
+) -> None:
+    found = recovered(before, now)
+    assert (found and found.total_seconds()) == took

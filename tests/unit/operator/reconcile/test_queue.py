@@ -135,3 +135,17 @@ async def test_the_earlier_of_two_delays_stands_and_an_addition_ends_both() -> N
         await until(lambda: len(passes) == 2)
         await asyncio.sleep(0.04)
     assert len(passes) == 2
+
+
+async def test_what_waits_for_a_worker_is_its_depth() -> None:
+    async def look(key: str) -> None: ...
+
+    work = WorkQueue(look)
+    work.add("a")
+    work.add("b")
+    work.add("a")
+    assert work.depth == 2
+    task = asyncio.create_task(work.run(1))
+    await until(lambda: work.depth == 0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

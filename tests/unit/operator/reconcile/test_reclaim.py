@@ -148,3 +148,21 @@ async def test_what_was_lost_between_the_last_save_and_the_end_is_told() -> None
     assert cost.parts.keys() >= {"Rework", "Useful"}
     assert cost.lost_work is not None
     assert float(cost.lost_work) > 0
+
+
+async def test_how_long_it_took_to_step_again_is_told_once() -> None:
+    it = operation("spot-a", "spot-b")
+    submit(it, workers=1)
+    await run(it, JOB)
+    clock = it.cluster.clock
+    it.reports.reports[JOB] = Report(clock.time, "Training", step=1, stepping_seconds=0.0)
+    await run(it, JOB)
+    assert it.telemetry.recoveries == [], "it has not been broken yet"
+    reclaim(it, "spot-a")
+    await run(it, JOB)
+    (broken,) = [w.ended for w in it.cluster.ever(JOB) if w.ended is not None]
+    clock.advance(30)
+    it.reports.reports[JOB] = Report(clock.time, "Training", step=2, stepping_seconds=0.0)
+    stepped = clock.time
+    await run(it, JOB)
+    assert it.telemetry.recoveries == [(stepped - broken).total_seconds()]
