@@ -93,7 +93,7 @@ _NOW = (
     ),
     number(
         "Failures",
-        _its("job_worker_restarts"),
+        f"{_its('job_worker_restarts')} or {_its('job_cost_usd')} * 0",
         COUNT,
         "Workers that ended without success by themselves: each counts, and its log says why.",
         steps=((1.0, "orange"), (3.0, "red")),
@@ -107,7 +107,7 @@ _NOW = (
     ),
     number(
         "Unpriced time",
-        _its("job_unpriced_seconds"),
+        f"{_its('job_unpriced_seconds')} or {_its('job_cost_usd')} * 0",
         SECONDS,
         "Pod time on nodes of unknown price, which is in no sum: give the nodes a price.",
         steps=((1.0, "orange"),),

@@ -35,6 +35,16 @@ def of_jobs(selector: str, *labels: str) -> str:
     return f"max by ({', '.join(('namespace', 'job', *labels))}) ({selector})"
 
 
+def else_none(jobs: str, *matchers: str) -> str:
+    """Series of jobs, and zero for each job that has a cost and no such series.
+
+    Args:
+        jobs: Series with `namespace` and `job` and no more.
+        matchers: Which jobs.
+    """
+    return f"{jobs} or {of_jobs(series('job_cost_usd', *matchers))} * 0"
+
+
 def with_info(jobs: str, *labels: str, info: str = "") -> str:
     """Series of jobs that are not over, with labels of their `job_info`.
 

@@ -3,7 +3,7 @@
 from dashboards.board import Board, Section, any_namespace
 from dashboards.look import DOUBTFUL, USEFUL_SHARE
 from dashboards.panels import COUNT, SECONDS, SHARE, Column, Line, areas, bars, lines, number, rows
-from dashboards.promql import NAMESPACES, of_jobs, ratio, series, with_info
+from dashboards.promql import NAMESPACES, else_none, of_jobs, ratio, series, with_info
 
 _GPUS = of_jobs(series("job_gpus", NAMESPACES))
 _STEP = of_jobs(series("job_step_seconds", NAMESPACES))
@@ -11,6 +11,7 @@ _FRACTION = series("job_step_fraction", NAMESPACES)
 _BUSY = of_jobs(series("job_gpu_busy_ratio", NAMESPACES))
 _BOUND = 'bound!=""'
 _DONE = of_jobs(series("job_progress_ratio", NAMESPACES))
+_FAILED = else_none(of_jobs(series("job_worker_restarts", NAMESPACES)), NAMESPACES)
 _STEPPING = f"{_GPUS} and {_STEP}"
 _GOODPUT = of_jobs(series("job_goodput_ratio", NAMESPACES))
 
@@ -141,7 +142,7 @@ _TIME = (
     ),
     bars(
         "Workers that failed",
-        Line(f"topk(10, {of_jobs(series('job_worker_restarts', NAMESPACES))})",
+        Line(f"topk(10, {_FAILED})",
              "{{namespace}}/{{job}}"),
         COUNT,
         "Each failure is a restart that costs: the logs say why, and spec.failurePolicy how often.",

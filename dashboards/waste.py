@@ -6,6 +6,7 @@ from dashboards.panels import COUNT, SHARE, USD, Column, Line, areas, bars, line
 from dashboards.promql import (
     HOURS_PER_MONTH,
     NAMESPACES,
+    else_none,
     integral,
     of_jobs,
     parts,
@@ -24,7 +25,8 @@ _WASTED = f"{of_jobs(_COST)} - {of_jobs(_USEFUL)}"
 
 
 def _part(name: str) -> str:
-    return of_jobs(series("job_part_usd", NAMESPACES, f'part="{name}"'))
+    part = of_jobs(series("job_part_usd", NAMESPACES, f'part="{name}"'))
+    return else_none(part, NAMESPACES)
 
 
 _IDLE_NODES = (
