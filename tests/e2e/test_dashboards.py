@@ -24,6 +24,8 @@ MOVED, STEADY, WAITING = "moved", "steady", "waiting"
 GPUS = ("Tesla-T4", "NVIDIA-A10G")
 QUEUE_KIND = "computequeues.quartermaster.dev"
 SCRAPE_S = 5
+ROUNDED_USD = 8 * 0.00005
+"""A status tells the sum and its seven parts with four digits each."""
 SETTLE_S = 4 * SCRAPE_S
 """From a job's end until its last figures were scraped, and scraped again [s]."""
 
@@ -113,7 +115,7 @@ def test_every_panel_has_data_and_a_job_costs_the_same_everywhere(
         shown = watched.number(f"max({PREFIX}job_cost_usd{{{labels}}})")
         assert shown == float(cost["total"])
         parts = watched.number(f"sum({PREFIX}job_part_usd{{{labels}}})")
-        assert parts == pytest.approx(shown, abs=1e-5)
+        assert parts == pytest.approx(shown, abs=ROUNDED_USD)
     exact = sum(Fraction(stage.status(name)["cost"]["accrued"]) for name in (MOVED, STEADY))
     ledger = f'sum({PREFIX}cost_usd_total{{kind="Job",namespace="{stage.namespace}"}})'
     assert watched.number(ledger) == pytest.approx(float(exact), rel=1e-9)
