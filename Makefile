@@ -112,7 +112,7 @@ lint: setup ## Style and likely mistakes (ruff)
 	@$(VENV)/bin/ruff check --quiet .
 
 types: setup trainer-venv ## Types (mypy, strict)
-	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster scripts benchmarks/control_plane.py benchmarks/cluster_fill.py benchmarks/classification.py benchmarks/packing.py benchmarks/completion_time.py benchmarks/decisions.py benchmarks/ledger.py benchmarks/spot_deadline.py benchmarks/metrics.py benchmarks/interruptions.py
+	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster dashboards scripts benchmarks/control_plane.py benchmarks/cluster_fill.py benchmarks/classification.py benchmarks/packing.py benchmarks/completion_time.py benchmarks/decisions.py benchmarks/ledger.py benchmarks/spot_deadline.py benchmarks/metrics.py benchmarks/interruptions.py
 	@$(TRAINER_PYTHON) -m mypy --no-error-summary --config-file trainer_image/mypy.ini trainer_image/qm_trainer benchmarks/trainer_overhead.py benchmarks/profile_cost.py
 
 layers: setup ## Who may import whom (import-linter)
@@ -121,6 +121,12 @@ layers: setup ## Who may import whom (import-linter)
 .PHONY: trainer-venv
 trainer-venv: ## Make the environment that the trainer is tested in (.venv-trainer, 5 GB)
 	@$(DEVCLUSTER) venv trainer-test --link $(TRAINER_VENV)
+
+##@ Pictures
+
+.PHONY: dashboards-pictures
+dashboards-pictures: setup ## Draw docs/images/dashboards from MINUTES of jobs, or from PROMETHEUS=http://...
+	@$(PYTHON) -m scripts.dashboard_pictures $(if $(MINUTES),--minutes $(MINUTES)) $(if $(PROMETHEUS),--prometheus $(PROMETHEUS))
 
 ##@ Tests
 

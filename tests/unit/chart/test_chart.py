@@ -184,7 +184,7 @@ def test_the_definitions_can_be_left_out() -> None:
 
 def test_an_administrator_can_bring_account_and_roles() -> None:
     kinds = {document["kind"] for document in rendered("own-account.yaml")}
-    assert kinds == {"CustomResourceDefinition", "Deployment", "Service"}
+    assert kinds == {"ConfigMap", "CustomResourceDefinition", "Deployment", "Service"}
     assert pod_of("own-account.yaml")["spec"]["serviceAccountName"] == "my-operator"
 
 
