@@ -55,6 +55,8 @@ class Seen:
     final: bool = False
     """Whether it will never cost more."""
     name: str = ""
+    whole: bool = True
+    """Whether `total` is all that it has cost: the prices of all its nodes were known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Counted:
     sheet: Sheet
     closed: Fraction | None = None
     """What was spent in the period before [USD], where that has just ended."""
+    unpriced: int = 0
+    """Jobs that count, and of which a part of the cost is unknown [count]."""
 
 
 def recount(

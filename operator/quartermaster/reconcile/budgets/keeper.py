@@ -24,7 +24,6 @@ from quartermaster.domain.worker import Worker
 from quartermaster.errors import ClusterError
 from quartermaster.reconcile.budgets import standing, stops
 from quartermaster.reconcile.budgets.spending import (
-    bill,
     costing,
     holds_nodes,
     selects,
@@ -134,16 +133,10 @@ class BudgetKeeper:
         until = max(now - NEWS_LAG, budget.created)
         span = window(budget.period, budget.created, until)
         counted = await self._spending.count(budget, sheet_of(record.status), span, until)
-        running: list[Running] = []
-        unpriced = 0
-        for job in self._view.jobs():
-            if not selects(budget, job):
-                continue
-            workers = self._view.workers(job.uid)
-            unpriced += not bill(job, workers, until).whole
-            if holds_nodes(workers):
-                running.append(_running(job, workers, now))
-        return standing.Facts(record, counted, span, running, unpriced, now)
+        selected = (job for job in self._view.jobs() if selects(budget, job))
+        with_pods = ((job, self._view.workers(job.uid)) for job in selected)
+        running = [_running(job, its, now) for job, its in with_pods if holds_nodes(its)]
+        return standing.Facts(record, counted, span, running, now)
 
     def _next_look(self, found: standing.Facts) -> float:
         delays = [LOOK_SECONDS if found.running else IDLE_SECONDS]

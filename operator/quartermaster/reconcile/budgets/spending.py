@@ -99,13 +99,15 @@ def seen(
         until: Up to when it is counted.
     """
     before = Fraction(0) if job.created >= start else bill(job, workers, start).known
+    found = bill(job, workers, until)
     return Seen(
         uid=job.uid,
-        total=bill(job, workers, until).known,
+        total=found.known,
         before=before,
         selected=selects(budget, job),
         final=(job.finished or job.deleting) and not any(w.accounted for w in workers),
         name=job.key.name,
+        whole=found.whole,
     )
 
 
@@ -136,7 +138,8 @@ class JobSpending:
             # The period was made longer: what was counted lies within it too.
             sheet = replace(sheet, start=span.start)
         fresh = self._seen(budget, sheet.start, until)
-        return Counted(recount(sheet, fresh, gone, MAX_JOBS), closed)
+        unpriced = sum(one.selected and not one.whole for one in fresh)
+        return Counted(recount(sheet, fresh, gone, MAX_JOBS), closed, unpriced)
 
     def _seen(self, budget: Budget, start: datetime, until: datetime) -> list[Seen]:
         namespace = budget.key.namespace

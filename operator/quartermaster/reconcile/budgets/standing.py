@@ -25,8 +25,6 @@ class Facts:
     span: Window
     running: Sequence[Running]
     """Jobs that spend now."""
-    unpriced: int
-    """Jobs of which a part has no known price [count]."""
     now: datetime
 
     @property
@@ -62,7 +60,7 @@ def status(it: Facts) -> BudgetStatus:
         forecast=None if forecast is None else _money(forecast),
         commitment=None if commitment is None else _money(commitment),
         jobs=len(it.running),
-        unpriced_jobs=it.unpriced,
+        unpriced_jobs=it.counted.unpriced,
         action=actions[-1] if actions else "",
         actions=actions,
         fired=[Fired(percent=one.percent, action=one.action, time=at) for one, at in fired],
@@ -108,8 +106,8 @@ def news(new: BudgetStatus, old: BudgetStatus) -> list[Threshold]:
 
 
 def _healthy(it: Facts) -> Truth:
-    if it.unpriced:
-        jobs = "1 job" if it.unpriced == 1 else f"{it.unpriced} jobs"
+    if it.counted.unpriced:
+        jobs = "1 job" if it.counted.unpriced == 1 else f"{it.counted.unpriced} jobs"
         message = (
             f"a part of what {jobs} cost has no known price and is not counted: "
             "give their nodes a price in a ComputePool"
