@@ -94,6 +94,8 @@ class Run:
     interruptions: list[Interruption] = field(default_factory=list)
     goodput: Json = field(default_factory=dict)
     """What the job's status says."""
+    microseconds: Json = field(default_factory=dict)
+    """What pod time went into, as the job's status says [us]."""
 
 
 class Bench:
@@ -115,6 +117,7 @@ class Bench:
         status = await self._wait(name, lambda s: s.get("state") == "Complete", 900, "complete")
         run.seconds = seconds(status["completionTime"]) - began
         run.steps, run.goodput = status["progress"]["step"], status["goodput"]
+        run.microseconds = status["cost"]["exact"]["microseconds"]
         await self._client.delete(f"{JOBS.format(self._namespace)}/{name}")
         return run
 
@@ -295,8 +298,10 @@ def document(alone: Run, disturbed: Run) -> str:
         f"| interruptions | 0 | {len(hits)} |",
         f"| steps that count | {alone.steps} | {disturbed.steps} |",
         f"| first step to the end [s] | {alone.seconds:.0f} | {disturbed.seconds:.0f} |",
-        f"| `goodput.usefulSeconds` | {_told(alone, 'useful')} | {_told(disturbed, 'useful')} |",
-        f"| `goodput.lostSeconds` | {_told(alone, 'lost')} | {_told(disturbed, 'lost')} |",
+        *(
+            f"| pod time that was {part} [s] | {_went(alone, part)} | {_went(disturbed, part)} |"
+            for part in ("Useful", "Checkpoint", "Rework", "Recovery", "Other")
+        ),
         f"| `goodput.interruptions` | {_hits(alone)} | {_hits(disturbed)} |",
         "",
         "| of an interruption | median | most |",
@@ -320,8 +325,8 @@ def _percent(share: float, digits: int) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def _told(run: Run, what: str) -> int:
-    return int(run.goodput.get(f"{what}Seconds", 0))
+def _went(run: Run, part: str) -> str:
+    return f"{run.microseconds.get(part, 0) / 10**6:.0f}"
 
 
 def _hits(run: Run) -> int:
