@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from quartermaster.api.base import ApiModel, ByteQuantity, Decimal9, MapList, Money, SignedMoney
+from quartermaster.api.status.outcome import OutcomeStatus, PredictionStatus
 from quartermaster.domain.hardware import NumberFormat
 from quartermaster.domain.measurement import Busy, CounterSource, MemoryKind
 from quartermaster.domain.profile import Bound
@@ -381,3 +382,7 @@ class TrainingJobStatus(ApiModel):
     """The newest complete checkpoint."""
     result: Result | None = None
     """What the run left behind."""
+    prediction: PredictionStatus | None = None
+    """What it was predicted first to take and to cost."""
+    outcome: OutcomeStatus | None = None
+    """What came of that, once it is complete."""

@@ -35,6 +35,7 @@ from quartermaster.manifests.volume import Location
 from quartermaster.reconcile.blame import Verdict
 from quartermaster.reconcile.budgets import funded
 from quartermaster.reconcile.money.accounts import Books, stretches_text
+from quartermaster.reconcile.money.predictions import Seen, outcome, predicted
 from quartermaster.reconcile.profile import device, measured
 from quartermaster.units import duration, usd
 
@@ -64,7 +65,9 @@ class Facts:
     fingerprint: str = ""
     """Of what determines a step."""
     known: Profile | None = None
-    """The profile of another job of equal steps."""
+    """The profile in the status, or that of another job of equal steps."""
+    earlier_steps: int | None = None
+    """Steps of the earlier job that the profile in the status comes from [count]."""
     counters: DeviceCounters | None = None
     """Of the workers' GPUs, as an exporter tells them."""
     stalled: Verdict | None = None
@@ -82,7 +85,7 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
     start = old.start_time or min(started, default=None)
     placement = _placement(it)
     profile = _profile(it, placement)
-    return TrainingJobStatus(
+    found = TrainingJobStatus(
         observed_generation=it.job.generation,
         state=_state(it, counted, complete=complete),
         conditions=_conditions(it, counted, profile, complete=complete)
@@ -99,6 +102,9 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
         checkpoint=_checkpoint(it),
         result=_result(it, start, ended) if complete else old.result,
     )
+    seen = Seen(it.spec, old, it.workers, it.wanted, it.progress, it.earlier_steps, it.now)
+    found = found.model_copy(update={"prediction": predicted(found, seen)})
+    return found.model_copy(update={"outcome": outcome(found, it.spec)})
 
 
 def _state(it: Facts, counted: facts.Tally, *, complete: bool) -> State:

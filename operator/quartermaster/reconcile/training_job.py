@@ -9,6 +9,7 @@ from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import (
     ConditionStatus,
+    Profile,
     State,
     TrainingJobStatus,
 )
@@ -30,8 +31,10 @@ from quartermaster.reconcile.leaving import readmission
 from quartermaster.reconcile.leaving.reclaim import departure
 from quartermaster.reconcile.money import accounts, repricing
 from quartermaster.reconcile.money.accounts import Books, Charging
+from quartermaster.reconcile.money.predictions import outcome
 from quartermaster.reconcile.money.recording import recorded
 from quartermaster.reconcile.profile import measured
+from quartermaster.reconcile.profile.length import length_of
 from quartermaster.reconcile.progress import last_words
 from quartermaster.reconcile.world import World
 
@@ -149,7 +152,10 @@ class TrainingJobReconciler:
             await self._world.ledger.record(books.entries)
         cost = books.cost.model_copy(update={"forecast": books.cost.total})
         changes = {"cost": cost, "goodput": books.goodput}
-        await self._write(job, job.status.model_copy(update=changes), now)
+        status = job.status.model_copy(update=changes)
+        if job.spec is not None:
+            status = status.model_copy(update={"outcome": outcome(status, job.spec)})
+        await self._write(job, status, now)
 
     async def _refuse(self, job: JobRecord) -> None:
         """A document that got past admission and cannot be read: it fails with the paths."""
@@ -254,6 +260,7 @@ class TrainingJobReconciler:
             failed = blame.hopeless(workers)
         progress = self._world.reports.last(job.uid) or last_words(workers, now)
         own = measured.mark(spec, self._world.settings.trainer_image)
+        known = job.status.profile or measured.borrowed(job, own, self._world.view.jobs())
         size = size_of(job, self._world.view)
         return report.Facts(
             job=job,
@@ -271,12 +278,18 @@ class TrainingJobReconciler:
             ),
             counters=self._world.counters.of(w.key for w in workers if w.phase is Phase.RUNNING),
             fingerprint=own,
-            known=None
-            if job.status.profile
-            else measured.borrowed(job, own, self._world.view.jobs()),
+            known=known,
+            earlier_steps=self._earlier_steps(job, known),
             stalled=conflict or await self._stalled(workers, now),
             failed=failed,
         )
+
+    def _earlier_steps(self, job: JobRecord, known: Profile | None) -> int | None:
+        """Asked until something is predicted: after that it stays."""
+        if job.status.prediction is not None:
+            return None
+        length = length_of(job, known, self._world.view.jobs())
+        return length.steps if length is not None else None
 
     async def _stalled(self, workers: list[Worker], now: datetime) -> Verdict | None:
         slow = next(
