@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from kubectl_qm.access.document import Document
 from kubectl_qm.cluster import Json
+from kubectl_qm.spending.predicted import Outcome, Prediction, outcome, prediction
 from kubectl_qm.spent import NOTHING_TOLD, Spent, spent
 from quartermaster.api.meta import QUEUE_LABEL
 
@@ -151,6 +152,8 @@ class Job:
     interruptions: int
     checkpoint: Checkpoint | None
     result: Result | None
+    prediction: Prediction | None
+    outcome: Outcome | None
     conditions: tuple[Condition, ...]
 
     @property
@@ -241,6 +244,8 @@ def job(content: Json) -> Job:
         interruptions=status.number("goodput", "interruptions"),
         checkpoint=_checkpoint(status.at("checkpoint")),
         result=_result(status.at("result")),
+        prediction=prediction(status.at("prediction")),
+        outcome=outcome(status.at("outcome")),
         conditions=_conditions(status),
     )
 

@@ -180,6 +180,41 @@ def complete_status(**changes: Any) -> Json:
     }
 
 
+def prediction(**changes: Any) -> Json:
+    """As the operator writes it; None takes a field away."""
+    told = {
+        "time": before(7300),
+        "basis": "Profile",
+        "fromJob": "bert-small",
+        "stepSeconds": "5",
+        "steps": 600,
+        "durationSeconds": 3000,
+        "usdPerHour": "3.910000000",
+        "cost": "3.2583",
+        **changes,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def outcome(**changes: Any) -> Json:
+    """Of the job above; None takes a field away."""
+    told = {
+        "durationSeconds": 3600,
+        "cost": "3.9100",
+        "stepSeconds": "5.2",
+        "durationRatio": "1.200",
+        "costRatio": "1.200",
+        "stepRatio": "1.040",
+        "causes": [
+            {"cause": "Interruptions", "seconds": 400},
+            {"cause": "Steps", "seconds": 120},
+            {"cause": "Starting", "seconds": 80},
+        ],
+        **changes,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
 def pod(
     index: int = 0,
     *,

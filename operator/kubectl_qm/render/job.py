@@ -11,6 +11,7 @@ from rich.text import Text
 from kubectl_qm import money
 from kubectl_qm.render.facts import conditions_table, workers_table
 from kubectl_qm.render.look import CARE, DIM, STRONG, Look, ago, remaining, span, state_style
+from kubectl_qm.render.money.predicted import prediction_lines
 from kubectl_qm.spent import Spent
 from kubectl_qm.views import Condition, Cost, Job, Placement, Profile, Progress
 from kubectl_qm.workers import Worker
@@ -104,6 +105,9 @@ def _sections(job: Job, now: datetime, look: Look) -> Iterable[tuple[str, list[T
     if job.placement:
         yield "Placement", _placement(job.placement, look)
     yield "Cost", [_cost(job, look), *_spent(job, look)]
+    if job.prediction:
+        currency = job.cost.currency if job.cost else "USD"
+        yield "Prediction", _lines(prediction_lines(job.prediction, job.outcome, currency))
     if job.restarts:
         yield "Restarts", [_restarts(job)]
     if job.checkpoint:

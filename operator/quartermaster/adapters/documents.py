@@ -9,7 +9,7 @@ from typing import Any
 
 from quartermaster.api import meta
 from quartermaster.catalog import nodes, partitions
-from quartermaster.catalog.reclaim import reclaim
+from quartermaster.catalog.reclaim import Observed, reclaim
 from quartermaster.decide import workers
 from quartermaster.domain.cluster import Node, Taint
 from quartermaster.domain.name import NamespacedName
@@ -70,7 +70,9 @@ def node(document: Document) -> Node:
         reclaim=reclaim(
             (taint.key for taint in taints),
             {
-                condition["type"]: time(condition.get("lastTransitionTime"))
+                condition["type"]: Observed(
+                    time(condition.get("lastTransitionTime")), str(condition.get("message") or "")
+                )
                 for condition in status.get("conditions") or ()
                 if condition.get("status") == "True"
             },

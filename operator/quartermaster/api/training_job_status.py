@@ -10,6 +10,7 @@ from pydantic import Field
 from quartermaster.api.base import ApiModel, ByteQuantity, Decimal9, MapList
 from quartermaster.api.money.cost import Cost
 from quartermaster.api.placement import DeadlineStatus
+from quartermaster.api.status.outcome import OutcomeStatus, PredictionStatus
 from quartermaster.domain.hardware import NumberFormat
 from quartermaster.domain.measurement import Busy, CounterSource, MemoryKind
 from quartermaster.domain.profile import Bound
@@ -332,3 +333,7 @@ class TrainingJobStatus(ApiModel):
     """What the run left behind."""
     deadline: DeadlineStatus | None = None
     """How the job stands to `placement.deadlineTime`; unset where it has none."""
+    prediction: PredictionStatus | None = None
+    """What it was predicted first to take and to cost."""
+    outcome: OutcomeStatus | None = None
+    """What came of that, once it is complete."""

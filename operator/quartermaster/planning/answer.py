@@ -1,30 +1,18 @@
-"""Plans of several jobs at once, and what is known of each job's length."""
+"""Plans of several jobs at once, beside what is known of each job's length."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from math import ceil
+from dataclasses import dataclass, field
 
 from quartermaster.api.record import JobRecord
-from quartermaster.api.training_job_status import Profile
 from quartermaster.decide.queue.scene import Scene
 from quartermaster.domain.decision import Refusal, Waiting
 from quartermaster.domain.workload import Gang
 from quartermaster.errors import SpecError
-from quartermaster.manifests import runtime
+from quartermaster.reconcile.profile.length import Length
 from quartermaster.simulate.plan import Outcome, Planned, plan
 
 _MISTAKES = frozenset({Refusal.NO_SUCH_QUEUE, Refusal.NO_SUCH_POOL})
 """Refusals that only another document cures: no plan, but a fault of this one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Length:
-    """How many steps a job has."""
-
-    steps: int
-    """[count]"""
-    told_by: str
-    """Who says so: the name of an earlier job, or empty for the one who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +78,3 @@ def refuse_twins(jobs: Sequence[JobRecord], there: Mapping[str, str]) -> None:
         state = there.get(str(job.key))
         if state is not None:
             raise SpecError(f"{job.key} is there already and {state}: plan it under another name")
-
-
-def length_of(job: JobRecord, known: Profile | None, others: Sequence[JobRecord]) -> Length | None:
-    """How many steps a job has, by the ended job of equal steps that its profile comes from.
-
-    An epoch has the fewer steps the more processes share it; the last step of an epoch, which may
-    be a small one, makes this right to a step an epoch.
-    """
-    if known is None or not known.from_job or job.spec is None:
-        return None
-    other = next(
-        (o for o in others if o.key == replace(job.key, name=known.from_job) and o.spec), None
-    )
-    if other is None or other.spec is None or other.status.progress is None:
-        return None
-    processes = [
-        spec.trainer.workers * runtime.processes_per_worker(spec) for spec in (other.spec, job.spec)
-    ]
-    total = other.status.progress.total_steps
-    if not total or not all(processes):
-        return None
-    an_epoch = ceil(total / other.spec.trainer.epochs * processes[0] / processes[1])
-    return Length(an_epoch * job.spec.trainer.epochs, known.from_job)

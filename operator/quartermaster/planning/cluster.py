@@ -12,8 +12,9 @@ from quartermaster.adapters.view import ClusterView
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job_status import State
 from quartermaster.domain.workload import Gang
-from quartermaster.planning.answer import Answer, Length, answer, length_of, refuse_twins
+from quartermaster.planning.answer import Answer, answer, refuse_twins
 from quartermaster.reconcile.demand import new_gang
+from quartermaster.reconcile.profile.length import Length, length_of
 from quartermaster.reconcile.scene import (
     Moment,
     ended_jobs,

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from quartermaster.api.record import JobRecord
 from quartermaster.decide.queue.scene import Scene
-from quartermaster.planning.answer import Answer, Length, answer, refuse_twins
+from quartermaster.planning.answer import Answer, answer, refuse_twins
 from quartermaster.reconcile.demand import new_gang
+from quartermaster.reconcile.profile.length import Length
 
 
 def plan_on_cycle(jobs: Sequence[JobRecord], scene: Scene, steps: int | None = None) -> Answer:

@@ -9,6 +9,7 @@ from typing import Any
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import (
+    Profile,
     State,
     TrainingJobStatus,
 )
@@ -29,6 +30,7 @@ from quartermaster.reconcile.leaving import readmission
 from quartermaster.reconcile.leaving.reclaim import departure
 from quartermaster.reconcile.money import accounts, repricing
 from quartermaster.reconcile.money.accounts import Books, Charging
+from quartermaster.reconcile.money.predictions import outcome
 from quartermaster.reconcile.money.recording import (
     brought_back,
     recorded,
@@ -36,6 +38,7 @@ from quartermaster.reconcile.money.recording import (
     to_bring_back,
 )
 from quartermaster.reconcile.profile import measured
+from quartermaster.reconcile.profile.length import length_of
 from quartermaster.reconcile.progress import last_words
 from quartermaster.reconcile.status import report
 from quartermaster.reconcile.status.news import news
@@ -159,7 +162,10 @@ class TrainingJobReconciler:
         books = await recorded(self._world.ledger, job, close, by)
         cost = books.cost.model_copy(update={"forecast": books.cost.total})
         changes = {"cost": cost, "goodput": books.goodput}
-        await self._write(job, job.status.model_copy(update=changes), now)
+        status = job.status.model_copy(update=changes)
+        if job.spec is not None:
+            status = status.model_copy(update={"outcome": outcome(status, job.spec)})
+        await self._write(job, status, now)
         return books.to_release
 
     async def _refuse(self, job: JobRecord) -> None:
@@ -192,9 +198,8 @@ class TrainingJobReconciler:
             await self._world.writer.readmit(job)
         if sizes.is_reached(job, spec, self._world.view):
             await self._world.writer.resize(job, None)
-        if _stays(workers, books):
-            return REFRESH_SECONDS
-        return self._when_again(job, status, workers)
+        again = self._when_again(job, status, workers)
+        return REFRESH_SECONDS if books.stays(workers) else again
 
     async def _apply(self, job: JobRecord, spec: TrainingJobSpec, *, stop: bool) -> Verdict | None:
         """Make what is missing. A name that is taken is the user's to clear up."""
@@ -267,6 +272,7 @@ class TrainingJobReconciler:
             failed = blame.hopeless(workers)
         progress = self._world.reports.last(job.uid) or last_words(workers, now)
         own = measured.mark(spec, self._world.settings.trainer_image)
+        known = job.status.profile or measured.borrowed(job, own, self._world.view.jobs())
         size = size_of(job, self._world.view)
         counters = self._world.counters.of(w.key for w in workers if w.phase is Phase.RUNNING)
         return report.Facts(
@@ -286,13 +292,19 @@ class TrainingJobReconciler:
             ),
             counters=counters,
             fingerprint=own,
-            known=None
-            if job.status.profile
-            else measured.borrowed(job, own, self._world.view.jobs()),
+            known=known,
+            earlier_steps=self._earlier_steps(job, known),
             stalled=conflict or await self._stalled(workers, now),
             failed=failed,
             outlook=self._world.spot.outlook(job.uid),
         )
+
+    def _earlier_steps(self, job: JobRecord, known: Profile | None) -> int | None:
+        """Asked until something is predicted: after that it stays."""
+        if job.status.prediction is not None:
+            return None
+        length = length_of(job, known, self._world.view.jobs())
+        return length.steps if length is not None else None
 
     async def _stalled(self, workers: list[Worker], now: datetime) -> Verdict | None:
         slow = next(
@@ -320,7 +332,7 @@ class TrainingJobReconciler:
             now=found.now,
             owner=accounts.owner(found.job),
             stretches=found.stretches,
-            source=report.price_source(found.workers),
+            source=accounts.price_source(found.workers),
             suspended=found.spec.suspend or preempted or found.job.unfunded is not None,
         )
         before = found.job.status
@@ -378,12 +390,6 @@ class TrainingJobReconciler:
     def _forget(self, uid: str) -> None:
         self._written.pop(uid, None)
         self._world.reports.forget(uid)
-
-
-def _stays(workers: list[Worker], books: Books) -> bool:
-    """Whether a pod that is over has still to be charged: the ledger is away, or too many ended."""
-    gone = {worker.uid for worker in books.to_release}
-    return any(w.settled and w.accounted and w.uid not in gone for w in workers)
 
 
 def _is_to_stop(job: JobRecord, spec: TrainingJobSpec, workers: list[Worker]) -> bool:

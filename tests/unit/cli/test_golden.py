@@ -32,7 +32,13 @@ def cluster() -> MemoryCluster:
             gang,
             vision,
             make.training_job("translation-large", status=make.waiting_status(), age_s=450),
-            make.training_job("bert-base", status=make.complete_status(), age_s=9000),
+            make.training_job(
+                "bert-base",
+                status=make.complete_status(
+                    prediction=make.prediction(), outcome=make.outcome()
+                ),
+                age_s=9000,
+            ),
             make.training_job("fresh", age_s=3),
             make.training_job(
                 "on-prem", namespace="team-b", status=make.running_status(cost=unpriced)

@@ -53,6 +53,11 @@ class Books:
     entries: tuple[Entry, ...] = ()
     """What the pods held that are charged now."""
 
+    def stays(self, workers: Iterable[Worker]) -> bool:
+        """Whether a pod that is over has still to be charged: later, once the ledger is there."""
+        gone = {worker.uid for worker in self.to_release}
+        return any(w.settled and w.accounted and w.uid not in gone for w in workers)
+
 
 def close(
     cost: Cost | None, goodput: Goodput | None, workers: Sequence[Worker], by: Charging
@@ -251,3 +256,9 @@ def stretches_text(stretches: Iterable[Stretch]) -> list[StretchStatus]:
         )
         for it in stretches
     ]
+
+
+def price_source(workers: Iterable[Worker]) -> str:
+    """Where the prices come from that pods were placed at."""
+    sources = {worker.held.price_source for worker in workers if worker.held is not None}
+    return ", ".join(sorted(sources - {""}))[:256]

@@ -1,6 +1,6 @@
 """A job's status from what is: pure, so that the same facts give the same words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -36,6 +36,7 @@ from quartermaster.manifests.volume import Location
 from quartermaster.reconcile.blame import Verdict
 from quartermaster.reconcile.budgets import funded
 from quartermaster.reconcile.money.accounts import Books, stretches_text
+from quartermaster.reconcile.money.predictions import Seen, outcome, predicted
 from quartermaster.reconcile.profile import device, measured
 from quartermaster.reconcile.spot import on_time
 from quartermaster.units import duration, usd
@@ -66,7 +67,9 @@ class Facts:
     fingerprint: str = ""
     """Of what determines a step."""
     known: Profile | None = None
-    """The profile of another job of equal steps."""
+    """The profile in the status, or that of another job of equal steps."""
+    earlier_steps: int | None = None
+    """Steps of the earlier job that the profile in the status comes from [count]."""
     counters: DeviceCounters | None = None
     """Of the workers' GPUs, as an exporter tells them."""
     stalled: Verdict | None = None
@@ -87,7 +90,7 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
     placement = _placement(it)
     profile = _profile(it, placement)
     deadline = on_time.standing(it.job, it.outlook)
-    return TrainingJobStatus(
+    found = TrainingJobStatus(
         observed_generation=it.job.generation,
         state=_state(it, counted, complete=complete),
         conditions=_conditions(it, counted, profile, complete=complete)
@@ -106,6 +109,9 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
         result=_result(it, start, ended) if complete else old.result,
         deadline=deadline,
     )
+    seen = Seen(it.spec, old, it.workers, it.wanted, it.progress, it.earlier_steps, it.now)
+    found = found.model_copy(update={"prediction": predicted(found, seen)})
+    return found.model_copy(update={"outcome": outcome(found, it.spec)})
 
 
 def _state(it: Facts, counted: facts.Tally, *, complete: bool) -> State:
@@ -388,9 +394,3 @@ def _forecast(it: Facts, books: Books, *, over: bool) -> str | None:
     if rate is None or left is None:
         return None
     return usd(Fraction(total) + Fraction(rate) * Fraction(round(left)) / 3600)
-
-
-def price_source(workers: Iterable[Worker]) -> str:
-    """Where the prices come from that pods were placed at."""
-    sources = {worker.held.price_source for worker in workers if worker.held is not None}
-    return ", ".join(sorted(sources - {""}))[:256]

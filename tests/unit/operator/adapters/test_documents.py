@@ -421,5 +421,10 @@ def test_a_node_that_is_about_to_go_says_so() -> None:
     told = documents.node(node(conditions=conditions)).reclaim
     assert told is not None
     assert told.since == datetime(2026, 11, 23, 10, tzinfo=UTC)
+    event = {**condition, "type": "VMEventScheduled", "message": "Preempt Scheduled: soon."}
+    seen = documents.node(node(conditions=[event])).reclaim
+    assert seen is not None
+    assert seen.why == "spot eviction"
+    assert documents.node(node(conditions=[{**event, "message": None}])).reclaim is None
     passed = [{"type": "Ready", "status": "True"}, {**condition, "status": "False"}]
     assert documents.node(node(conditions=passed)).reclaim is None
