@@ -15,16 +15,20 @@ from grafana_foundation_sdk.models.dashboard import (
     DynamicConfigValue,
     FieldColorModeId,
     ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.look import SERIES, Steps, thresholds
+from dashboards.look import ALL, BAD, GOOD, SERIES, Steps, thresholds
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 USD, SHARE, SECONDS, COUNT, BYTES = "currencyUSD", "percentunit", "s", "short", "bytes"
 Drawn = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel
 FINEST = "15s"
 """Nobody scrapes more often: a finer step would only cost."""
+NARROWEST = 80
+"""Column of a table [pixels]; Grafana's own least is too wide for ours."""
 WIDTH = 24
 """Columns of a dashboard [count]."""
 
@@ -63,6 +67,13 @@ def number(
     by_steps = FieldColor().mode(FieldColorModeId.THRESHOLDS)
     panel = panel.color_mode(options.BigValueColorMode.VALUE)
     return panel.color_scheme(by_steps).thresholds(scale)
+
+
+def yes_or_no(title: str, expression: str, says: str, *, span: int = 4) -> stat.Panel:
+    """Whether something is so, of a metric that is 1 or 0: no is bad."""
+    panel = number(title, expression, COUNT, says, steps=((ALL, BAD), (1.0, GOOD)), span=span)
+    texts = {str(value): ValueMappingResult(text=text) for value, text in enumerate(("no", "yes"))}
+    return panel.mappings([ValueMap(options=texts)])
 
 
 def words(title: str, expression: str, label: str, says: str, *, span: int = 4) -> stat.Panel:
@@ -155,6 +166,7 @@ def rows(
         panel = panel.override_by_name(column.title, _cell(column))
     if "job" in labels:
         panel = panel.override_by_name("Job", [DynamicConfigValue("links", [_TO_JOB])])
+    panel = panel.min_width(NARROWEST)
     by_first = common.TableSortByFieldState().display_name(columns[0].title).desc(True)
     return panel.sort_by([by_first]).cell_height(options.TableCellHeight.SM)
 

@@ -57,6 +57,16 @@ def with_info(jobs: str, *labels: str, info: str = "") -> str:
     return f"{jobs} * on (namespace, job) group_left ({', '.join(labels)}) {facts}"
 
 
+def without_blank(expression: str, label: str) -> str:
+    """Series of which the one without a value of the label is called `none`."""
+    return f'label_replace({expression}, "{label}", "none", "{label}", "^$")'
+
+
+def or_none(expression: str, label: str) -> str:
+    """Series, or one that is zero where there are none, for a panel that would be empty."""
+    return f'({expression}) or on () label_replace(vector(0), "{label}", "none", "", "")'
+
+
 def integral(rate: str) -> str:
     """What a rate an hour comes to in the range that is shown.
 

@@ -37,7 +37,7 @@ _IDLE_NODES = (
         "Nodes, or parts of nodes, that are paid for and held by nobody: remove them or use them.",
     ),
     number(
-        "Idle USD a month at this rate",
+        "Idle USD a month",
         f"({_IDLE}) * {HOURS_PER_MONTH}",
         USD,
         "What a month of the idle nodes of now costs: what removing them would save.",
