@@ -13,7 +13,7 @@ GOOD, DOUBTFUL, BAD = "green", "orange", "red"
 _GREY = "#8F8F8F"
 SERIES: Mapping[str, Mapping[str, str]] = {
     "kind": {"Job": "blue", "Service": "purple", "System": _GREY, "Idle": "orange"},
-    "capacity_type": {"Spot": "green", "OnDemand": "blue", "Reserved": "purple"},
+    "capacity_type": {"Spot": "green", "OnDemand": "blue", "Reserved": "purple", "Mixed": "yellow"},
     "part": {
         "Useful": "green",
         "Rework": "red",

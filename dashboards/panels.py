@@ -63,10 +63,8 @@ def number(
     panel = panel.graph_mode(options.BigValueGraphMode.NONE).reduce_options(_last())
     if not steps:
         return panel.color_mode(options.BigValueColorMode.NONE)
-    scale = ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(thresholds(steps))
-    by_steps = FieldColor().mode(FieldColorModeId.THRESHOLDS)
     panel = panel.color_mode(options.BigValueColorMode.VALUE)
-    return panel.color_scheme(by_steps).thresholds(scale)
+    return panel.color_scheme(_by_steps()).thresholds(_scale(steps))
 
 
 def yes_or_no(title: str, expression: str, says: str, *, span: int = 4) -> stat.Panel:
@@ -123,20 +121,20 @@ def areas(
 
 
 def bars(
-    title: str, query: Line, unit: str, says: str, *, top: float | None = None, span: int = 8
+    title: str, query: Line, unit: str, says: str, *, steps: Steps = (), span: int = 8
 ) -> bargauge.Panel:
-    """One bar a series, from left to right; `top` is the longest that there can be."""
+    """One bar a series, from left to right; a share's ends at 100 %."""
     panel = bargauge.Panel().title(title).description(says).unit(unit).min(0)
     panel = panel.height(8).span(span).datasource(SOURCE).interval(FINEST)
     panel = panel.with_target(_now(query, "A")).reduce_options(_last())
     panel = panel.orientation(options.VizOrientation.HORIZONTAL)
     panel = panel.display_mode(options.BarGaugeDisplayMode.BASIC).show_unfilled(True)
     panel = panel.name_placement(options.BarGaugeNamePlacement.TOP)
-    if unit == COUNT:
-        panel = panel.decimals(0)  # what is counted over a range is drawn out to its ends
+    if unit == SHARE:
+        panel = panel.max(1)
+    if steps:
+        return panel.color_scheme(_by_steps()).thresholds(_scale(steps))
     panel = panel.color_scheme(_apart())
-    if top is not None:
-        panel = panel.max(top)
     for name, colour in _colours([query]):
         panel = panel.override_by_name(name, [_fixed(colour)])
     return panel
@@ -210,6 +208,14 @@ def _apart() -> FieldColor:
 def _colours(queries: Sequence[Line]) -> Iterator[tuple[str, str]]:
     for query in queries:
         yield from SERIES.get(query.legend.strip("{}"), {}).items()
+
+
+def _by_steps() -> FieldColor:
+    return FieldColor().mode(FieldColorModeId.THRESHOLDS)
+
+
+def _scale(steps: Steps) -> ThresholdsConfig:
+    return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(thresholds(steps))
 
 
 def _fixed(colour: str) -> DynamicConfigValue:

@@ -101,12 +101,13 @@ def parts(by: str, *matchers: str) -> str:
 def events(by: str, name: str, *matchers: str) -> str:
     """How often something happened in the range shown.
 
-    A counter with labels begins at its first event, which `increase` alone does not see.
+    A counter with labels begins at its first event, which `increase` alone does not see; and
+    what that draws out to the ends of the range is no event.
     """
     selector = series(name, *matchers)
     grown = f"sum by ({by}) (increase({selector}[$__range]))"
     begun = f"sum by ({by}) (min_over_time({selector}[$__range]) unless {selector} offset $__range)"
-    return f"({grown} + {begun}) or {grown} or {begun}"
+    return f"round(({grown} + {begun}) or {grown} or {begun})"
 
 
 def quantile(share: float, name: str, *labels: str) -> str:

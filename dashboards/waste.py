@@ -129,7 +129,7 @@ _JOBS = (
         ),
         SHARE,
         "Goodput in money: whose jobs turn least of it into steps, and so whom to talk to first.",
-        top=1,
+        steps=USEFUL_SHARE,
     ),
     rows(
         "Jobs that waste most",

@@ -88,9 +88,9 @@ def _play(teams: Teams, minutes: float) -> Round:
 
 
 def _draw_round(address: str, began: float, last: Round, boards: list[str], folder: Path) -> int:
-    """Draw all up to a moment at which jobs run and wait; of one job, its whole life."""
+    """Draw all up to a moment at which jobs run and wait; of one job, its own life."""
     one = {"namespace": VISION, "job": last.job}
-    life = Asked(address, _second(last.began - SEEN_S), _second(last.ended + SEEN_S), one)
+    life = Asked(address, _second(last.began - SEEN_S), _second(last.again), one)
     until = Asked(address, _second(began), _second(last.busy))
     faults = _draw(life, [name for name in boards if name == "job"], folder)
     return faults + _draw(until, [name for name in boards if name != "job"], folder)

@@ -23,6 +23,8 @@ _GROUP = {"apiVersion": "quartermaster.dev/v1alpha1"}
 _PATIENCE_S = 300.0
 SEEN_S = 12.0
 """Until what happened was scraped twice [s]."""
+LATER_S = 45.0
+"""Until a run that goes on has something to show [s]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Round:
     began: float
     busy: float
     """When two jobs ran and one waited."""
-    ended: float
+    again: float
+    """When the one that lost its node had gone on for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,8 @@ class Teams:
         """
         spot, steady, wide = f"resnet-{number}", f"tagger-{number}", f"both-nodes-{number}"
         began = time.time()
-        self._apply(VISION, _job(spot, VISION, 60, {"objective": "Cost"}))
-        self._apply(SPEECH, _job(steady, SPEECH, 20, {"capacityType": "OnDemand"}))
+        self._apply(VISION, _job(spot, VISION, 220, {"objective": "Cost"}))
+        self._apply(SPEECH, _job(steady, SPEECH, 60, {"capacityType": "OnDemand"}))
         self._await(VISION, spot, "at step 40", lambda status: _step(status) > 40)
         self._apply(SPEECH, _job(wide, SPEECH, 12, {}, workers=2))
         time.sleep(SEEN_S)
@@ -80,9 +83,12 @@ class Teams:
             self._await(VISION, spot, "off its node", _interrupted)
         finally:
             self._kubectl("taint", "node", SPOT_NODE, f"{NOTICE}:NoSchedule-")
+        self._await(VISION, spot, "training again", _goes_on)
+        time.sleep(LATER_S)
+        again = time.time()
         for team, name in ((SPEECH, steady), (VISION, spot), (SPEECH, wide)):
             self._await(team, name, "complete", lambda status: status.get("state") == "Complete")
-        return Round(spot, began, busy, time.time())
+        return Round(spot, began, busy, again)
 
     def _await(self, team: str, name: str, what: str, done: Any) -> None:
         end = time.monotonic() + _PATIENCE_S
@@ -133,6 +139,10 @@ def _job(name: str, queue: str, epochs: int, placement: Json, *, workers: int = 
 
 def _step(status: Json) -> int:
     return int((status.get("progress") or {}).get("step", 0))
+
+
+def _goes_on(status: Json) -> bool:
+    return _interrupted(status) and status.get("state") == "Running"
 
 
 def _interrupted(status: Json) -> bool:
