@@ -124,7 +124,7 @@ _ROOM = (
         "Nodes by pool",
         [
             Line(
-                f"sum by (pool, capacity_type, state) ({series('pool_nodes')})",
+                f"sum by (pool, capacity_type, state) ({series('pool_nodes')}) > 0",
                 "{{pool}} {{capacity_type}} {{state}}",
             )
         ],

@@ -114,9 +114,10 @@ def areas(
     top: float | None = None,
     span: int = 12,
 ) -> timeseries.Panel:
-    """Series over time that add up, one on top of the other."""
+    """Series over time that add up, one on top of the other, each as it was until it changed."""
     on_top = common.StackingConfig().mode(options.StackingMode.NORMAL).group("A")
     panel = lines(title, queries, unit, says, top=top, span=span).stacking(on_top)
+    panel = panel.line_interpolation(options.LineInterpolation.STEP_AFTER)
     return panel.line_width(1).fill_opacity(60)
 
 
