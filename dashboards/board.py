@@ -46,11 +46,6 @@ class Board:
         """By which links find it."""
         return f"quartermaster-{self.name}"
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What its variables are called."""
-        return tuple(variable.build().name for variable in self.variables)
-
     def text(self) -> str:
         """The dashboard as JSON, the same for the same code."""
         made = Dashboard(f"Quartermaster / {self.title}").uid(self.uid).description(self.question)

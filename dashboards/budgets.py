@@ -136,7 +136,6 @@ _TEAMS = (
         ),
         SHARE,
         "Whose jobs the money of this hour goes to.",
-        top=1,
     ),
 )
 

@@ -7,6 +7,7 @@ from dashboards.promql import (
     QUEUES,
     events,
     of_jobs,
+    or_none,
     quantile,
     ratio,
     series,
@@ -123,7 +124,7 @@ _ROOM = (
         "Nodes by pool",
         [
             Line(
-                f"sum by (pool, capacity_type, state) ({series('pool_nodes')})",
+                f"sum by (pool, capacity_type, state) ({series('pool_nodes')}) > 0",
                 "{{pool}} {{capacity_type}} {{state}}",
             )
         ],
@@ -179,21 +180,13 @@ _QUEUES = (
     ),
     bars(
         "Jobs that were resized",
-        Line(
-            f"({events('direction', 'resizes_total')}) "
-            'or label_replace(vector(0), "direction", "none", "", "")',
-            "{{direction}}",
-        ),
+        Line(or_none(events("direction", "resizes_total"), "direction"), "{{direction}}"),
         COUNT,
         "Elastic jobs that grew, shrank or moved in the range shown; each is a restart.",
     ),
     bars(
         "Jobs that were stopped for others",
-        Line(
-            f"({events('reason', 'preemptions_total')}) "
-            'or label_replace(vector(0), "reason", "none", "", "")',
-            "{{reason}}",
-        ),
+        Line(or_none(events("reason", "preemptions_total"), "reason"), "{{reason}}"),
         COUNT,
         "Preemptions in the range shown: many are a sign that priorities or quotas fight each "
         "other.",

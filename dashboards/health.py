@@ -1,10 +1,10 @@
 """Whether the operator itself is well."""
 
 from dashboards.board import Board, Section
-from dashboards.look import BAD, DOUBTFUL, GOOD, MUST_BE_ZERO
-from dashboards.panels import BYTES, COUNT, SECONDS, Line, areas, bars, lines, number
+from dashboards.look import ALL, BAD, DOUBTFUL, GOOD, MUST_BE_ZERO
+from dashboards.panels import BYTES, COUNT, SECONDS, Line, areas, bars, lines, number, yes_or_no
 from dashboards.panels import words as label
-from dashboards.promql import events, series
+from dashboards.promql import events, or_none, series
 
 _RATE = "$__rate_interval"
 _US = f"on (instance, job) {series('build_info')}"
@@ -25,7 +25,7 @@ _NUMBERS = (
         f"sum({series('leader')})",
         COUNT,
         "Must be 1: at 0 nothing is placed, at 2 look at the Lease and the clocks at once.",
-        steps=((-1.0, BAD), (1.0, GOOD), (2.0, BAD)),
+        steps=((ALL, BAD), (1.0, GOOD), (2.0, BAD)),
     ),
     number(
         "Watches that are down",
@@ -42,12 +42,10 @@ _NUMBERS = (
         "slow.",
         steps=((100.0, DOUBTFUL), (1000.0, BAD)),
     ),
-    number(
+    yes_or_no(
         "Ledger reachable",
         f"max({series('ledger_up')})",
-        COUNT,
-        "1 while costs are kept; at 0 nothing is lost yet, but look at the database.",
-        steps=((-1.0, BAD), (1.0, GOOD)),
+        "Whether costs are kept: if not, nothing is lost yet, but look at the database.",
     ),
     number(
         "Jobs without series",
@@ -94,11 +92,7 @@ _WORK = (
     ),
     bars(
         "Requests that the API server refused",
-        Line(
-            f"({events('code', 'api_errors_total')}) "
-            'or label_replace(vector(0), "code", "none", "", "")',
-            "{{code}}",
-        ),
+        Line(or_none(events("code", "api_errors_total"), "code"), "{{code}}"),
         COUNT,
         "In the range shown: 409 and 404 are races that are tried again, 403 is a missing rule, "
         "429 and 5xx a server in trouble.",

@@ -80,7 +80,7 @@ _NOW = (
     ),
     number(
         "GPUs it holds",
-        _its("job_gpus"),
+        f"{_its('job_gpus')} or {_its('job_cost_usd')} * 0",
         COUNT,
         "GPUs, or parts of them, that it is charged for now.",
     ),

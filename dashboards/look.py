@@ -5,19 +5,21 @@ from collections.abc import Mapping
 from grafana_foundation_sdk.models.dashboard import Threshold
 
 Steps = tuple[tuple[float, str], ...]
-"""From which value on which colour; below the first one it is green."""
+"""From which value on which colour; below the first one it is green, unless that is for all."""
 
+ALL = float("-inf")
+"""The lowest step's value, for another colour than green."""
 GOOD, DOUBTFUL, BAD = "green", "orange", "red"
 _GREY = "#8F8F8F"
 SERIES: Mapping[str, Mapping[str, str]] = {
     "kind": {"Job": "blue", "Service": "purple", "System": _GREY, "Idle": "orange"},
-    "capacity_type": {"Spot": "green", "OnDemand": "blue", "Reserved": "purple"},
+    "capacity_type": {"Spot": "green", "OnDemand": "blue", "Reserved": "purple", "Mixed": "yellow"},
     "part": {
         "Useful": "green",
         "Rework": "red",
-        "Recovery": "dark-red",
+        "Recovery": "purple",
         "Checkpoint": "yellow",
-        "GangWait": "purple",
+        "GangWait": "blue",
         "Idle": "orange",
         "Other": _GREY,
         "compute": "green",
@@ -42,17 +44,16 @@ SERIES: Mapping[str, Mapping[str, str]] = {
 MUST_BE_ZERO: Steps = ((1e-9, BAD),)
 WASTED_SHARE: Steps = ((0.2, DOUBTFUL), (0.4, BAD))
 """Shares of money that nobody used: clusters that nobody looks after waste far more."""
-USEFUL_SHARE: Steps = ((0.0, BAD), (0.6, DOUBTFUL), (0.8, GOOD))
+USEFUL_SHARE: Steps = ((ALL, BAD), (0.6, DOUBTFUL), (0.8, GOOD))
 USED_SHARE: Steps = ((0.75, DOUBTFUL), (1.0, BAD))
 """Shares of a budget: where a Budget without thresholds of its own notifies, and where it is
 spent."""
-PAYS: Steps = ((-1e12, BAD), (0.0, GOOD))
+PAYS: Steps = ((ALL, BAD), (0.0, GOOD))
 """Red below zero."""
 
 
 def thresholds(steps: Steps) -> list[Threshold]:
     """As Grafana has them; the lowest step has no value."""
-    return [
-        Threshold(value=None, color=GOOD),
-        *(Threshold(value=value, color=colour) for value, colour in steps),
-    ]
+    first, *others = steps if steps[0][0] == ALL else ((ALL, GOOD), *steps)
+    lowest = Threshold(value=None, color=first[1])
+    return [lowest, *(Threshold(value=value, color=colour) for value, colour in others)]

@@ -15,16 +15,20 @@ from grafana_foundation_sdk.models.dashboard import (
     DynamicConfigValue,
     FieldColorModeId,
     ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.look import SERIES, Steps, thresholds
+from dashboards.look import ALL, BAD, GOOD, SERIES, Steps, thresholds
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 USD, SHARE, SECONDS, COUNT, BYTES = "currencyUSD", "percentunit", "s", "short", "bytes"
 Drawn = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel
 FINEST = "15s"
 """Nobody scrapes more often: a finer step would only cost."""
+NARROWEST = 80
+"""Column of a table [pixels]; Grafana's own least is too wide for ours."""
 WIDTH = 24
 """Columns of a dashboard [count]."""
 
@@ -59,10 +63,15 @@ def number(
     panel = panel.graph_mode(options.BigValueGraphMode.NONE).reduce_options(_last())
     if not steps:
         return panel.color_mode(options.BigValueColorMode.NONE)
-    scale = ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(thresholds(steps))
-    by_steps = FieldColor().mode(FieldColorModeId.THRESHOLDS)
     panel = panel.color_mode(options.BigValueColorMode.VALUE)
-    return panel.color_scheme(by_steps).thresholds(scale)
+    return panel.color_scheme(_by_steps()).thresholds(_scale(steps))
+
+
+def yes_or_no(title: str, expression: str, says: str, *, span: int = 4) -> stat.Panel:
+    """Whether something is so, of a metric that is 1 or 0: no is bad."""
+    panel = number(title, expression, COUNT, says, steps=((ALL, BAD), (1.0, GOOD)), span=span)
+    texts = {str(value): ValueMappingResult(text=text) for value, text in enumerate(("no", "yes"))}
+    return panel.mappings([ValueMap(options=texts)])
 
 
 def words(title: str, expression: str, label: str, says: str, *, span: int = 4) -> stat.Panel:
@@ -105,27 +114,28 @@ def areas(
     top: float | None = None,
     span: int = 12,
 ) -> timeseries.Panel:
-    """Series over time that add up, one on top of the other."""
+    """Series over time that add up, one on top of the other, each as it was until it changed."""
     on_top = common.StackingConfig().mode(options.StackingMode.NORMAL).group("A")
     panel = lines(title, queries, unit, says, top=top, span=span).stacking(on_top)
+    panel = panel.line_interpolation(options.LineInterpolation.STEP_AFTER)
     return panel.line_width(1).fill_opacity(60)
 
 
 def bars(
-    title: str, query: Line, unit: str, says: str, *, top: float | None = None, span: int = 8
+    title: str, query: Line, unit: str, says: str, *, steps: Steps = (), span: int = 8
 ) -> bargauge.Panel:
-    """One bar a series, from left to right; `top` is the longest that there can be."""
+    """One bar a series, from left to right; a share's ends at 100 %."""
     panel = bargauge.Panel().title(title).description(says).unit(unit).min(0)
     panel = panel.height(8).span(span).datasource(SOURCE).interval(FINEST)
     panel = panel.with_target(_now(query, "A")).reduce_options(_last())
     panel = panel.orientation(options.VizOrientation.HORIZONTAL)
     panel = panel.display_mode(options.BarGaugeDisplayMode.BASIC).show_unfilled(True)
     panel = panel.name_placement(options.BarGaugeNamePlacement.TOP)
-    if unit == COUNT:
-        panel = panel.decimals(0)  # what is counted over a range is drawn out to its ends
+    if unit == SHARE:
+        panel = panel.max(1)
+    if steps:
+        return panel.color_scheme(_by_steps()).thresholds(_scale(steps))
     panel = panel.color_scheme(_apart())
-    if top is not None:
-        panel = panel.max(top)
     for name, colour in _colours([query]):
         panel = panel.override_by_name(name, [_fixed(colour)])
     return panel
@@ -155,6 +165,7 @@ def rows(
         panel = panel.override_by_name(column.title, _cell(column))
     if "job" in labels:
         panel = panel.override_by_name("Job", [DynamicConfigValue("links", [_TO_JOB])])
+    panel = panel.min_width(NARROWEST)
     by_first = common.TableSortByFieldState().display_name(columns[0].title).desc(True)
     return panel.sort_by([by_first]).cell_height(options.TableCellHeight.SM)
 
@@ -198,6 +209,14 @@ def _apart() -> FieldColor:
 def _colours(queries: Sequence[Line]) -> Iterator[tuple[str, str]]:
     for query in queries:
         yield from SERIES.get(query.legend.strip("{}"), {}).items()
+
+
+def _by_steps() -> FieldColor:
+    return FieldColor().mode(FieldColorModeId.THRESHOLDS)
+
+
+def _scale(steps: Steps) -> ThresholdsConfig:
+    return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(thresholds(steps))
 
 
 def _fixed(colour: str) -> DynamicConfigValue:

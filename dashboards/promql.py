@@ -57,6 +57,16 @@ def with_info(jobs: str, *labels: str, info: str = "") -> str:
     return f"{jobs} * on (namespace, job) group_left ({', '.join(labels)}) {facts}"
 
 
+def without_blank(expression: str, label: str) -> str:
+    """Series of which the one without a value of the label is called `none`."""
+    return f'label_replace({expression}, "{label}", "none", "{label}", "^$")'
+
+
+def or_none(expression: str, label: str) -> str:
+    """Series, or one that is zero where there are none, for a panel that would be empty."""
+    return f'({expression}) or on () label_replace(vector(0), "{label}", "none", "", "")'
+
+
 def integral(rate: str) -> str:
     """What a rate an hour comes to in the range that is shown.
 
@@ -91,12 +101,13 @@ def parts(by: str, *matchers: str) -> str:
 def events(by: str, name: str, *matchers: str) -> str:
     """How often something happened in the range shown.
 
-    A counter with labels begins at its first event, which `increase` alone does not see.
+    A counter with labels begins at its first event, which `increase` alone does not see; and
+    what that draws out to the ends of the range is no event.
     """
     selector = series(name, *matchers)
     grown = f"sum by ({by}) (increase({selector}[$__range]))"
     begun = f"sum by ({by}) (min_over_time({selector}[$__range]) unless {selector} offset $__range)"
-    return f"({grown} + {begun}) or {grown} or {begun}"
+    return f"round(({grown} + {begun}) or {grown} or {begun})"
 
 
 def quantile(share: float, name: str, *labels: str) -> str:

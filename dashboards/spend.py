@@ -2,7 +2,19 @@
 
 from dashboards.board import Board, Section, any_namespace
 from dashboards.look import BAD, DOUBTFUL, MUST_BE_ZERO, WASTED_SHARE
-from dashboards.panels import COUNT, SECONDS, SHARE, USD, Column, Line, areas, bars, number, rows
+from dashboards.panels import (
+    COUNT,
+    SECONDS,
+    SHARE,
+    USD,
+    Column,
+    Line,
+    areas,
+    bars,
+    number,
+    rows,
+    yes_or_no,
+)
 from dashboards.promql import (
     HOURS_PER_MONTH,
     NAMESPACES,
@@ -11,6 +23,7 @@ from dashboards.promql import (
     of_jobs,
     ratio,
     series,
+    without_blank,
 )
 
 _RATE = series("cost_usd_per_hour", NAMESPACES)
@@ -22,7 +35,8 @@ _DAY = 86_400.0
 
 
 def _by(label: str) -> list[Line]:
-    return [Line(f"sum by ({label}) ({_RATE})", f"{{{{{label}}}}}")]
+    found = without_blank(f"sum by ({label}) ({_RATE})", label)
+    return [Line(found, f"{{{{{label}}}}}")]
 
 
 _NUMBERS = (
@@ -81,9 +95,9 @@ _OVER_TIME = (
     ),
     areas(
         "USD per hour by GPU model",
-        [Line(f"sum by (gpu_model) ({_RATE})", "{{gpu_model}}")],
+        _by("gpu_model"),
         USD,
-        "Which GPUs the money rents; the nameless one is nodes without GPUs.",
+        "Which GPUs the money rents; none is nodes without GPUs.",
         span=8,
     ),
     areas(
@@ -136,12 +150,10 @@ _BOOKS = (
         steps=MUST_BE_ZERO,
         span=8,
     ),
-    number(
+    yes_or_no(
         "Ledger reachable",
         f"max({series('ledger_up')})",
-        COUNT,
-        "1 while costs are kept; at 0 look at the operator's log and the database.",
-        steps=((-1.0, BAD), (1.0, "green")),
+        "Whether costs are kept: if not, look at the operator's log and the database.",
         span=8,
     ),
     number(

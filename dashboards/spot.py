@@ -15,10 +15,21 @@ from dashboards.panels import (
     number,
     rows,
 )
-from dashboards.promql import NAMESPACES, events, of_jobs, parts, quantile, ratio, series, with_info
+from dashboards.promql import (
+    NAMESPACES,
+    events,
+    of_jobs,
+    or_none,
+    parts,
+    quantile,
+    ratio,
+    series,
+    with_info,
+)
 
 _SAVED = of_jobs(series("job_net_spot_savings_usd", NAMESPACES))
 _ON_DEMAND = of_jobs(series("job_on_demand_usd", NAMESPACES))
+_GPUS = of_jobs(series("job_gpus", NAMESPACES))
 _PLACE = ("instance_type", "region")
 _SPOT_PRICE = (
     f"max by (instance_type, region) ({series('node_price_usd_per_hour', capacity_type='Spot')})"
@@ -42,7 +53,7 @@ _NUMBERS = (
         steps=PAYS,
     ),
     number(
-        "Saved, of the price on demand",
+        "Saved, of list price",
         ratio(f"sum({_SAVED})", f"sum({_ON_DEMAND})"),
         SHARE,
         "Hold it against the discount beside it: the gap is what interruptions have eaten.",
@@ -61,7 +72,7 @@ _NUMBERS = (
         "In the range shown, while jobs were on them: where it is many, spread over more pools.",
     ),
     number(
-        "Paid for each useful dollar",
+        "Paid per useful dollar",
         ratio(_of_spot("job_cost_usd"), _of_spot("job_part_usd", part="Useful")),
         COUNT,
         "Of the jobs that are on spot now: spot pays while it is below the number beside it.",
@@ -70,7 +81,7 @@ _NUMBERS = (
         "Where spot stops to pay",
         f"avg({_LIST_PRICE} / {_SPOT_PRICE})",
         COUNT,
-        "Price on demand over price on spot: paid for each useful dollar must stay below it.",
+        "Price on demand over price on spot: paid per useful dollar must stay below it.",
     ),
 )
 _PRICES = (
@@ -100,8 +111,7 @@ _EVENTS = (
     bars(
         "Nodes taken away, by who said so",
         Line(
-            f"({events('reason, gpu_model', 'reclaims_total')}) "
-            f'or label_replace(vector(0), "reason", "none", "", "")',
+            or_none(events("reason, gpu_model", "reclaims_total"), "reason"),
             "{{reason}} {{gpu_model}}",
         ),
         COUNT,
@@ -130,7 +140,7 @@ _EVENTS = (
         [
             Line(
                 "sum by (capacity_type) ("
-                + with_info(of_jobs(series("job_gpus", NAMESPACES)), "capacity_type")
+                + with_info(_GPUS, "capacity_type", info='capacity_type!=""')
                 + ")",
                 "{{capacity_type}}",
             )

@@ -1,7 +1,7 @@
 """What binds the steps of the jobs that train."""
 
 from dashboards.board import Board, Section, any_namespace
-from dashboards.look import DOUBTFUL, USEFUL_SHARE
+from dashboards.look import ALL, BAD, DOUBTFUL, GOOD, USEFUL_SHARE
 from dashboards.panels import COUNT, SECONDS, SHARE, Column, Line, areas, bars, lines, number, rows
 from dashboards.promql import NAMESPACES, else_none, of_jobs, ratio, series, with_info
 
@@ -128,24 +128,25 @@ _TIME = (
     ),
     bars(
         "GPUs' own word: busy",
-        Line(f"bottomk(10, {_BUSY})", "{{namespace}}/{{job}}"),
+        Line(f"bottomk(5, {_BUSY})", "{{namespace}}/{{job}}"),
         SHARE,
-        "The ten least busy by DCGM or NVML: below 5 % a job holds GPUs and does not use them.",
-        top=1,
+        "The five least busy by DCGM or NVML: below 5 % a job holds GPUs and does not use them.",
+        steps=((ALL, BAD), (0.05, DOUBTFUL), (0.3, GOOD)),
     ),
     bars(
         "Steps that count, of the cost",
-        Line(f"bottomk(10, {_GOODPUT})", "{{namespace}}/{{job}}"),
+        Line(f"bottomk(5, {_GOODPUT})", "{{namespace}}/{{job}}"),
         SHARE,
-        "The ten jobs with the least goodput: start-up, lost steps and waiting eat the rest.",
-        top=1,
+        "The five jobs with the least goodput: start-up, lost steps and waiting eat the rest.",
+        steps=USEFUL_SHARE,
     ),
     bars(
         "Workers that failed",
-        Line(f"topk(10, {_FAILED})",
+        Line(f"topk(5, {_FAILED})",
              "{{namespace}}/{{job}}"),
         COUNT,
-        "Each failure is a restart that costs: the logs say why, and spec.failurePolicy how often.",
+        "The five with the most: each is a restart that costs; the logs say why, and "
+        "spec.failurePolicy how many there may be.",
     ),
 )  # fmt: skip
 

@@ -37,7 +37,7 @@ _IDLE_NODES = (
         "Nodes, or parts of nodes, that are paid for and held by nobody: remove them or use them.",
     ),
     number(
-        "Idle USD a month at this rate",
+        "Idle USD a month",
         f"({_IDLE}) * {HOURS_PER_MONTH}",
         USD,
         "What a month of the idle nodes of now costs: what removing them would save.",
@@ -129,7 +129,7 @@ _JOBS = (
         ),
         SHARE,
         "Goodput in money: whose jobs turn least of it into steps, and so whom to talk to first.",
-        top=1,
+        steps=USEFUL_SHARE,
     ),
     rows(
         "Jobs that waste most",

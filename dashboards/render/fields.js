@@ -12,7 +12,7 @@ const STANDARD = [
 ];
 const CUSTOM = [
   "drawStyle", "lineInterpolation", "lineWidth", "fillOpacity", "showPoints", "spanNulls", "stacking",
-  "gradientMode", "cellOptions", "align", "width",
+  "gradientMode", "cellOptions", "align", "inspect", "width", "minWidth",
 ];
 
 /** The options that our panels set; one that is not here would be passed over in silence. */

@@ -37,6 +37,8 @@ const ZONE = "utc";
 async function main() {
   const { board, address, start, end, variables } = window.asked;
   registerTransformations();
+  // Texts are measured before they are drawn, so their font has to be there.
+  await Promise.all([document.fonts.load("400 14px Inter"), document.fonts.load("500 14px Inter")]);
   const range = { from: parsed(start ?? board.time.from), to: parsed(end ?? board.time.to) };
   range.raw = { from: range.from, to: range.to };
   const values = await chosen(board, address, range, variables);
@@ -65,7 +67,7 @@ async function main() {
           {board.title}
           {shown.map(([name, value]) => (
             <span key={name} style={{ marginLeft: 20, fontSize: 13, color: THEME.colors.text.secondary }}>
-              {name}: {value === ".*" ? "All" : value}
+              {name}: {value === ".*" ? "All" : value.replaceAll("|", " + ")}
             </span>
           ))}
         </div>

@@ -24,28 +24,29 @@ from devcluster.errors import DevclusterError
 from devcluster.prometheus import prometheus, scrape
 from quartermaster.metrics import PREFIX
 from scripts.dashboard_pictures.draw import Asked, draw
-from scripts.dashboard_pictures.play import VISION, Teams
+from scripts.dashboard_pictures.play import SEEN_S, VISION, Round, Teams
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "images" / "dashboards"
 NAMESPACE = "quartermaster-system"
 NOT_HERE = f"{PREFIX}job_gpu_busy_ratio"
 """What no job on the development cluster has: its GPUs are pretended, and have no counters."""
-_SETTLE_S = 15.0
-"""From the end of the last job until its last figures were scraped [s]."""
 
 
 def main() -> int:
     """Returns the exit code: 1 where a panel has no data or was not drawn as it is."""
     arguments = _arguments()
-    if arguments.prometheus:
-        given = dict(one.split("=", 1) for one in arguments.var)
-        asked = Asked(arguments.prometheus, arguments.start, arguments.end, given)
-        return _draw(asked, arguments.board, arguments.folder)
+    names = arguments.board or [board.name for board in BOARDS]
     try:
-        return _play_and_draw(arguments.minutes, arguments.board, arguments.folder)
+        if arguments.prometheus:
+            given = dict(one.split("=", 1) for one in arguments.var)
+            asked = Asked(arguments.prometheus, arguments.start, arguments.end, given)
+            faults = _draw(asked, names, arguments.folder)
+        else:
+            faults = _play_and_draw(arguments.minutes, names, arguments.folder)
     except DevclusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    return 1 if faults else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -60,7 +61,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _play_and_draw(minutes: float, boards: list[str] | None, folder: Path) -> int:
+def _play_and_draw(minutes: float, boards: list[str], folder: Path) -> int:
     environment = dict(os.environ)
     teams = Teams(environment)
     with tempfile.TemporaryDirectory() as data:
@@ -69,39 +70,49 @@ def _play_and_draw(minutes: float, boards: list[str] | None, folder: Path) -> in
             began = time.time()
             teams.set_up()
             try:
-                job = _play(teams, minutes)
-                time.sleep(_SETTLE_S)
-                chosen = {"namespace": VISION, "job": job}
-                asked = Asked(address, str(int(began)), str(int(time.time())), chosen)
-                return _draw(asked, boards, folder)
+                last = _play(teams, minutes)
+                time.sleep(SEEN_S)
+                return _draw_round(address, began, last, boards, folder)
             finally:
                 teams.clear_away()
 
 
-def _play(teams: Teams, minutes: float) -> str:
-    end, number, job = time.monotonic() + 60 * minutes, 0, ""
-    while not job or time.monotonic() < end:
+def _play(teams: Teams, minutes: float) -> Round:
+    end, number = time.monotonic() + 60 * minutes, 1
+    last = teams.round(number)
+    while time.monotonic() < end:
         number += 1
-        job = teams.round(number)
+        last = teams.round(number)
         print(f"round {number} is over", file=sys.stderr)
-    return job
+    return last
 
 
-def _draw(asked: Asked, boards: list[str] | None, folder: Path) -> int:
+def _draw_round(address: str, began: float, last: Round, boards: list[str], folder: Path) -> int:
+    """Draw all up to a moment at which jobs run and wait; of one job, its own life."""
+    one = {"namespace": VISION, "job": last.job}
+    life = Asked(address, _second(last.began - SEEN_S), _second(last.again), one)
+    until = Asked(address, _second(began), _second(last.busy))
+    faults = _draw(life, [name for name in boards if name == "job"], folder)
+    return faults + _draw(until, [name for name in boards if name != "job"], folder)
+
+
+def _second(moment: float) -> str:
+    return str(int(moment))
+
+
+def _draw(asked: Asked, boards: list[str], folder: Path) -> int:
+    """Returns how many panels are empty or were not drawn as they are."""
     folder.mkdir(parents=True, exist_ok=True)
     faults = 0
     for board in BOARDS:
-        if not boards or board.name in boards:
-            # Only the dashboard of one job is about one namespace.
-            chosen = asked.variables if "job" in board.names else {}
+        if board.name in boards:
             picture = folder / f"{board.name}.png"
             expected = _without_counters(board)
-            told = draw(board, Asked(asked.address, asked.start, asked.end, chosen), picture)
-            told = [line for line in told if line not in expected]
+            told = [line for line in draw(board, asked, picture) if line not in expected]
             faults += len(told)
             for line in told:
                 print(f"{board.name}: {line}", file=sys.stderr)
-    return 1 if faults else 0
+    return faults
 
 
 def _without_counters(board: Board) -> set[str]:

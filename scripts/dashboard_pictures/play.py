@@ -21,6 +21,23 @@ BUDGETS: Mapping[str, str] = {VISION: "0.06", SPEECH: "0.25"}
 """A day's, in USD: small enough for minutes to show."""
 _GROUP = {"apiVersion": "quartermaster.dev/v1alpha1"}
 _PATIENCE_S = 300.0
+SEEN_S = 12.0
+"""Until what happened was scraped twice [s]."""
+LATER_S = 45.0
+"""Until a run that goes on has something to show [s]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What happened in one, and when [seconds since 1970]."""
+
+    job: str
+    """The one that lost its node, in the namespace `vision`."""
+    began: float
+    busy: float
+    """When two jobs ran and one waited."""
+    again: float
+    """When the one that lost its node had gone on for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +63,32 @@ class Teams:
             self._kubectl("delete", "namespace", team, "--wait=false", may_fail=True)
             self._kubectl("delete", "computequeues.quartermaster.dev", team, may_fail=True)
 
-    def round(self, number: int) -> str:
+    def round(self, number: int) -> Round:
         """A job that loses its spot node, one on demand, and one that waits for both nodes.
-
-        Returns:
-            The name of the first, in the namespace `vision`.
 
         Raises:
             SystemExit: One of them does not get on.
         """
         spot, steady, wide = f"resnet-{number}", f"tagger-{number}", f"both-nodes-{number}"
-        self._apply(VISION, _job(spot, VISION, 60, {"objective": "Cost"}))
-        self._apply(SPEECH, _job(steady, SPEECH, 20, {"capacityType": "OnDemand"}))
+        began = time.time()
+        self._apply(VISION, _job(spot, VISION, 220, {"objective": "Cost"}))
+        self._apply(SPEECH, _job(steady, SPEECH, 60, {"capacityType": "OnDemand"}))
         self._await(VISION, spot, "at step 40", lambda status: _step(status) > 40)
         self._apply(SPEECH, _job(wide, SPEECH, 12, {}, workers=2))
+        time.sleep(SEEN_S)
+        busy = time.time()
         notice = f"{NOTICE}={int(time.time())}:NoSchedule"
         self._kubectl("taint", "node", SPOT_NODE, notice, "--overwrite")
         try:
             self._await(VISION, spot, "off its node", _interrupted)
         finally:
             self._kubectl("taint", "node", SPOT_NODE, f"{NOTICE}:NoSchedule-")
+        self._await(VISION, spot, "training again", _goes_on)
+        time.sleep(LATER_S)
+        again = time.time()
         for team, name in ((SPEECH, steady), (VISION, spot), (SPEECH, wide)):
             self._await(team, name, "complete", lambda status: status.get("state") == "Complete")
-        return spot
+        return Round(spot, began, busy, again)
 
     def _await(self, team: str, name: str, what: str, done: Any) -> None:
         end = time.monotonic() + _PATIENCE_S
@@ -119,6 +139,10 @@ def _job(name: str, queue: str, epochs: int, placement: Json, *, workers: int = 
 
 def _step(status: Json) -> int:
     return int((status.get("progress") or {}).get("step", 0))
+
+
+def _goes_on(status: Json) -> bool:
+    return _interrupted(status) and status.get("state") == "Running"
 
 
 def _interrupted(status: Json) -> bool:
