@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, Field, StrictBool
+from pydantic import AwareDatetime, Field, StrictBool, WithJsonSchema
 
 from quartermaster.api.base import ApiModel, LabelKey, LabelValue, Name
 from quartermaster.api.rule import Rule, unchangeable
@@ -46,6 +46,9 @@ class Topology(ApiModel):
     Unset means the narrowest of the pool's levels that will do."""
 
 
+_MOMENT = {"type": "string", "format": "date-time", "maxLength": 64}
+
+
 class Placement(ApiModel):
     """Where the job may run, and by when it has to be done."""
 
@@ -65,7 +68,7 @@ class Placement(ApiModel):
     """Whether jobs of its queue and of no higher priority may be moved to other nodes for it.
 
     Each of them saves and starts again; that is done where it lets this job start."""
-    deadline_time: AwareDatetime | None = None
+    deadline_time: Annotated[AwareDatetime, WithJsonSchema(_MOMENT)] | None = None
     """By when the job has to be done, RFC 3339; it is met at the least cost, spot or on demand.
 
     With `capacityType: Auto` it says when the job runs on spot, waits for it, or is on demand. It
