@@ -78,6 +78,9 @@ class LittleServer:
         response = web.StreamResponse()
         await response.prepare(request)
         for event in script:
+            if callable(event):
+                event()
+                continue
             if event == "cut":
                 assert request.transport is not None
                 request.transport.abort()
