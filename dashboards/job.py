@@ -74,7 +74,7 @@ _NOW = (
     label(
         "State",
         f"max by (state) ({series('job_info', ONE_JOB)}) "
-        f'or label_replace({_its("job_cost_usd")}, "state", "over", "", "")',
+        f'or on () label_replace({_its("job_cost_usd")}, "state", "over", "", "")',
         "state",
         "What it does now; a job that is over has no state here, kubectl qm status tells its end.",
     ),

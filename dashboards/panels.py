@@ -227,7 +227,8 @@ def _named(labels: Sequence[str], columns: Sequence[Column]) -> DataTransformerC
     """Order and names of the columns; a lone query's values have no letter behind them."""
     lone = len(columns) == 1
     values = ["Value" if lone else f"Value #{ref}" for ref in _REFS[: len(columns)]]
-    names = {label: label.replace("_", " ").capitalize() for label in labels}
+    words = {label: label.replace("_", " ").capitalize() for label in labels}
+    names = {label: word.replace("Gpu", "GPU") for label, word in words.items()}
     names |= {value: column.title for value, column in zip(values, columns, strict=True)}
     return DataTransformerConfig(
         id_val="organize",

@@ -120,7 +120,7 @@ _TIME = (
     ),
     lines(
         "Steps done",
-        [Line(f"topk(10, {_DONE})",
+        [Line(f"topk(10, {_DONE} and {_GPUS})",
               "{{namespace}}/{{job}}")],
         SHARE,
         "A flat line of a job that runs is one that hangs, or lost what it had done.",

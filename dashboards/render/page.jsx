@@ -67,7 +67,7 @@ async function main() {
           {board.title}
           {shown.map(([name, value]) => (
             <span key={name} style={{ marginLeft: 20, fontSize: 13, color: THEME.colors.text.secondary }}>
-              {name}: {value === ".*" ? "All" : value.replaceAll("|", " + ")}
+              {name}: {value === ".*" ? "All" : value.split("|").filter(Boolean).join(", ")}
             </span>
           ))}
         </div>
