@@ -24,8 +24,9 @@ from quartermaster.units import usd
 RATE_DIGITS = 9
 """A price by the hour is a whole number of billionths [count]."""
 RATIO_DIGITS = 3
-LARGEST_RATIO = 10**12
-"""What is not below has no room in a decimal string of the API, and no meaning [1]."""
+LARGEST = 10**12
+"""A ratio [1] or a price [USD/h] that is not below has no room in a decimal string of the API, and
+no meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +68,19 @@ def _at_placement(status: TrainingJobStatus, seen: Seen) -> PredictionStatus | N
     placed = [w for w in newest.values() if w.node and not w.gates and w.index < seen.wanted]
     if step is None or seen.before.start_time is not None or len(placed) < seen.wanted:
         return None
-    # In the pass that sees its first report, the new profile is its own already.
-    known = seen.before.profile or status.profile
+    # In the pass that sees its first report, the new profile is its own, and says nothing of then.
+    known = next((p for p in (seen.before.profile, status.profile) if p and p.from_job), None)
     weighed = job_profile(seen.spec, known)
-    measured = weighed is not None and weighed.source is ProfileSource.MEASURED
+    if weighed is None:
+        return None
+    measured = weighed.source is ProfileSource.MEASURED
     rate = accrual.rate(placed)
     made = PredictionStatus(
         time=seen.now.replace(microsecond=0),
         basis=Basis.PROFILE if measured else Basis.STEP_COSTS,
         from_job=known.from_job if measured and known is not None else "",
         step_seconds=step,
-        usd_per_hour=None if rate is None else decimal(rate, RATE_DIGITS),
+        usd_per_hour=None if rate is None or rate >= LARGEST else decimal(rate, RATE_DIGITS),
     )
     return _with_steps(made, seen.earlier_steps) if seen.earlier_steps else made
 
@@ -167,4 +170,4 @@ def _fraction(amount: str | None) -> Fraction | None:
 
 
 def _ratio(ratio: Fraction | None) -> str | None:
-    return None if ratio is None or ratio >= LARGEST_RATIO else decimal(ratio, RATIO_DIGITS)
+    return None if ratio is None or ratio >= LARGEST else decimal(ratio, RATIO_DIGITS)

@@ -1,6 +1,7 @@
 """What a job was predicted to take, and what came of it, pass by pass."""
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from quartermaster.api.status.outcome import OutcomeStatus, PredictionStatus
@@ -187,6 +188,42 @@ async def test_interruptions_are_named_where_they_explain_it() -> None:
     found = outcome(it)
     assert found.causes[0].cause is Cause.INTERRUPTIONS
     assert 395 <= found.causes[0].seconds <= 410
+
+
+async def test_a_first_report_before_the_first_written_status_changes_no_basis() -> None:
+    """As after a time in which no status could be written."""
+    it = operation(spec(stepCosts=COSTS))
+    await it.drive()
+    record = it.cluster.records["uid-job"]
+    bare = record.status.model_copy(update={"prediction": None})
+    it.cluster.records["uid-job"] = replace(record, status=bare)
+    it.cluster.run_pods()
+    await after(it, 20, step=30, left=980)
+    assert (prediction(it).basis, prediction(it).from_job) == (Basis.STEP_COSTS, "")
+
+
+async def test_where_nobody_can_tell_its_basis_any_more_the_forecast_counts() -> None:
+    it = operation(spec())
+    earlier(it)
+    await it.drive()
+    record = it.cluster.records["uid-job"]
+    bare = record.status.model_copy(update={"prediction": None, "profile": None})
+    it.cluster.records["uid-job"] = replace(record, status=bare)
+    it.cluster.run_pods()
+    await after(it, 20, step=30, left=980)
+    assert (prediction(it).basis, prediction(it).from_job) == (Basis.FORECAST, "")
+
+
+async def test_a_price_beyond_all_measure_is_no_price() -> None:
+    it = operation(spec())
+    pool = it.cluster.all_pools[0]
+    row = replace(pool.prices[0], usd_per_gpu_hour=Fraction(10**15))
+    it.cluster.all_pools = (replace(pool, prices=(row,)),)
+    earlier(it)
+    await start(it)
+    found = prediction(it)
+    assert (found.usd_per_hour, found.cost) == (None, None)
+    assert found.duration_seconds
 
 
 async def test_a_pod_that_is_heard_of_after_the_end_is_in_the_outcome_too() -> None:
