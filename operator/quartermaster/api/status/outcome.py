@@ -31,6 +31,8 @@ class PredictionStatus(ApiModel):
     """At the end."""
     lost_seconds: Annotated[int, Field(ge=0)] = 0
     """What a forecast knew of: lost to interruptions before it, over all pods [s]."""
+    held_seconds: Annotated[int, Field(ge=0)] = 0
+    """And how long they had their places before it, over all pods [s]."""
 
 
 class CauseStatus(ApiModel):

@@ -1,5 +1,6 @@
 """Prediction against outcome: what a job was predicted to take and to cost, and what came of it."""
 
+from datetime import timedelta
 from fractions import Fraction
 
 from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
@@ -47,15 +48,16 @@ def _causes(predicted: Prediction, run: Run) -> tuple[tuple[Cause, int], ...]:
     if predicted.seconds is None or not run.workers:
         return ()
     longer = run.seconds - predicted.seconds
-    each = {
-        part: Fraction(time // MICROSECOND, 10**6 * run.workers) for part, time in run.times.items()
-    }
+    each = {part: _of_one(time, run.workers) for part, time in run.times.items()}
     lost = sum((each.get(part, Fraction(0)) for part in NOT_NEEDED_ON_DEMAND), Fraction(0))
-    before = Fraction(predicted.lost // MICROSECOND, 10**6 * run.workers)
-    found = {Cause.INTERRUPTIONS: lost - before}
+    held = sum(each.values(), Fraction(0))
+    found = {Cause.INTERRUPTIONS: lost - _of_one(predicted.lost, run.workers)}
     # A forecast has most of the others in it: how much, nobody can tell afterwards.
-    if predicted.basis is not Basis.FORECAST:
-        away = max(Fraction(0), run.seconds - sum(each.values(), Fraction(0)))
+    if predicted.basis is Basis.FORECAST:
+        held -= _of_one(predicted.held, run.workers)
+        found |= {Cause.WAITING: run.seconds - predicted.after - held}
+    else:
+        away = max(Fraction(0), run.seconds - held)
         found |= {
             Cause.WAITING: away + each.get(Part.GANG_WAIT, Fraction(0)),
             Cause.STARTING: each.get(Part.OTHER, Fraction(0)),
@@ -69,3 +71,8 @@ def _causes(predicted: Prediction, run: Run) -> tuple[tuple[Cause, int], ...]:
         if longer > 0 and seconds >= longer * LEAST_SHARE and round(seconds) > 0
     ]
     return tuple(sorted(telling, key=lambda it: -it[1]))
+
+
+def _of_one(time: timedelta, workers: int) -> Fraction:
+    """Pod time of all as time of one worker [s]."""
+    return Fraction(time // MICROSECOND, 10**6 * workers)

@@ -51,6 +51,10 @@ class Prediction:
     """One step [s]."""
     lost: timedelta = NO_TIME
     """Pod time that was lost before it, and that it knew of."""
+    held: timedelta = NO_TIME
+    """Pod time in all before it. Of a forecast, as the next one."""
+    after: int = 0
+    """From the first worker's start to when it was made [s]."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from quartermaster.api.money.cost import Cost
 from quartermaster.api.status.outcome import CauseStatus, OutcomeStatus, PredictionStatus
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import Profile, State, TrainingJobStatus
+from quartermaster.decide import workers as facts
 from quartermaster.decide.cost import accrual
 from quartermaster.decide.cost.ledger.focus import decimal
 from quartermaster.decide.cost.outcome import LONGEST_S, compare, steps_alone
@@ -115,7 +116,19 @@ def _forecast(status: TrainingJobStatus, seen: Seen) -> PredictionStatus | None:
         usd_per_hour=cost.rate_per_hour if cost is not None else None,
         cost=cost.forecast if cost is not None else None,
         lost_seconds=goodput.lost_seconds if goodput is not None else 0,
+        held_seconds=max(0, _held(cost or Cost(), seen) // timedelta(seconds=1)),
     )
+
+
+def _held(cost: Cost, seen: Seen) -> timedelta:
+    """Pod time up to now: what is charged, and what the pods that are not charged yet show."""
+    open_ones = [
+        worker
+        for worker in seen.workers
+        if worker.uid not in cost.closing and (worker.accounted or not worker.settled)
+    ]
+    times = [(facts.released(w) or seen.now) - w.bound for w in open_ones if w.bound is not None]
+    return sum(times, sum(cost.exact.microseconds.values()) * MICROSECOND)
 
 
 def outcome(status: TrainingJobStatus, spec: TrainingJobSpec) -> OutcomeStatus | None:
@@ -146,6 +159,8 @@ def outcome(status: TrainingJobStatus, spec: TrainingJobSpec) -> OutcomeStatus |
         usd=_fraction(made.cost),
         step_seconds=Fraction(made.step_seconds),
         lost=timedelta(seconds=made.lost_seconds),
+        held=timedelta(seconds=made.held_seconds),
+        after=int((made.time - status.start_time).total_seconds()),
     )
     found = compare(told, run)
     return OutcomeStatus(

@@ -75,6 +75,16 @@ def test_a_forecast_knows_what_was_lost_before_it() -> None:
     assert compare(told, Run(700, None, None, before, 1)).causes == ()
 
 
+def test_time_without_places_after_a_forecast_is_waiting() -> None:
+    # Two workers: made after 100 s, of which 40 s were without places.
+    held = timedelta(seconds=120)
+    told = Prediction(Basis.FORECAST, Fraction(600), None, Fraction(1), held=held, after=100)
+    spent = times(Useful=1200, GangWait=20, Other=60)
+    assert compare(told, Run(980, None, None, spent, 2)).causes == ((Cause.WAITING, 300),)
+    # All of its waiting came before: it is in the forecast.
+    assert compare(told, Run(680, None, None, spent, 2)).causes == ()
+
+
 PODS = st.dictionaries(st.sampled_from(list(Part)), st.integers(0, 10**6), max_size=7)
 
 

@@ -190,6 +190,51 @@ async def test_interruptions_are_named_where_they_explain_it() -> None:
     assert 395 <= found.causes[0].seconds <= 410
 
 
+async def test_places_that_were_taken_after_a_forecast_are_waiting() -> None:
+    it = operation(spec())
+    await start(it)
+    await after(it, 20, step=30, left=980)
+    made = prediction(it)
+    assert (made.basis, made.held_seconds) == (Basis.FORECAST, 2 * 20)
+    it.cluster.edit("uid-job", suspend=True)
+    await it.drive()
+    for worker in it.cluster.workers("uid-job"):
+        it.cluster.end(worker, 75)
+    await it.drive()
+    it.cluster.clock.advance(7200)
+    it.cluster.edit("uid-job", suspend=False)
+    await start(it)
+    await after(it, 20, step=50, left=960)
+    it.cluster.clock.advance(960)
+    await finish(it)
+    found = outcome(it)
+    assert [each.cause for each in found.causes] == [Cause.WAITING]
+    assert found.causes[0].seconds == 7200
+
+
+async def test_what_was_charged_before_a_forecast_was_held_before_it_once() -> None:
+    it = operation(spec())
+    await start(it)
+    it.cluster.clock.advance(300)
+    it.cluster.evict(it.cluster.living(0))
+    it.cluster.end(it.cluster.living(1), 75)
+    await it.drive()
+    it.cluster.run_pods()
+    await it.drive()
+    await after(it, 20, step=30, left=980)
+    assert prediction(it).held_seconds == 2 * 320
+
+
+async def test_pods_that_are_charged_in_the_pass_of_the_forecast_count_once() -> None:
+    it = operation(spec())
+    await start(it)
+    it.cluster.clock.advance(300)
+    for index in (0, 1):
+        it.cluster.end(it.cluster.living(index), 75)
+    await after(it, 0, step=30, left=980)
+    assert prediction(it).held_seconds == 2 * 300
+
+
 async def test_a_first_report_before_the_first_written_status_changes_no_basis() -> None:
     """As after a time in which no status could be written."""
     it = operation(spec(stepCosts=COSTS))
