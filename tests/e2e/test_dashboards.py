@@ -100,6 +100,8 @@ def play(stage: Stage) -> None:
     stage.kubectl.out("taint", "node", SPOT, f"{NOTICE}:NoSchedule-")
     stage.wait_for(STEADY, "Complete", 240)
     stage.wait_for(MOVED, "Complete", 300)
+    # It has room now, and what it costs is in the ledger too.
+    stage.wait_for(WAITING, "Complete", 120)
     time.sleep(SETTLE_S)
 
 
@@ -116,7 +118,8 @@ def test_every_panel_has_data_and_a_job_costs_the_same_everywhere(
         assert shown == float(cost["total"])
         parts = watched.number(f"sum({PREFIX}job_part_usd{{{labels}}})")
         assert parts == pytest.approx(shown, abs=ROUNDED_USD)
-    exact = sum(Fraction(stage.status(name)["cost"]["accrued"]) for name in (MOVED, STEADY))
+    every = (MOVED, STEADY, WAITING)
+    exact = sum(Fraction(stage.status(name)["cost"]["accrued"]) for name in every)
     ledger = f'sum({PREFIX}cost_usd_total{{kind="Job",namespace="{stage.namespace}"}})'
     assert watched.number(ledger) == pytest.approx(float(exact), rel=1e-9)
 
