@@ -143,6 +143,10 @@ e2e: install ## On the cluster: bad input, the life of jobs, what breaks them
 	@[ "$(CLUSTER)" != local ] || $(DEVCLUSTER) nodes 0
 	@$(PYTHON) -m pytest -v -m e2e tests/contract tests/unit tests/e2e
 
+.PHONY: proof-of-cost
+proof-of-cost: install ## Fifty jobs' costs beside a ledger made from the API server's audit (about four minutes)
+	@QM_PROOF=1 $(PYTHON) -m pytest -v -m e2e tests/e2e/test_money.py
+
 ##@ Benchmarks (benchmarks/results)
 
 .PHONY: bench-interruptions bench-ledger bench-metrics bench-control-plane bench-cluster-fill bench-trainer bench-classification bench-packing bench-completion bench-decisions bench-spot-deadline

@@ -9,6 +9,7 @@ under it once.
 import asyncio
 import json
 import logging
+import os
 import random
 import subprocess
 import time
@@ -33,7 +34,11 @@ from tests.support.memory import FakeClock
 from tests.support.stage import KIND, Json, Stage, component, napping, shell_job
 
 logger = logging.getLogger(__name__)
-pytestmark = pytest.mark.e2e
+pytestmark = [
+    pytest.mark.e2e,
+    # Four minutes, and a loaded machine has broken it: see ADR-0017.
+    pytest.mark.skipif("QM_PROOF" not in os.environ, reason="make proof-of-cost runs it"),
+]
 
 JOBS = 50
 GPUS = 4
