@@ -53,7 +53,9 @@ def with_info(jobs: str, *labels: str, info: str = "") -> str:
         labels: Which labels to add.
         info: What these jobs' `job_info` has to be.
     """
-    facts = of_jobs(series("job_info", *([info] if info else [])), *labels)
+    told = of_jobs(series("job_info", *([info] if info else [])), *labels)
+    # Two operators may tell a job differently while one takes over; a join wants one answer.
+    facts = f"topk by (namespace, job) (1, {told})"
     return f"{jobs} * on (namespace, job) group_left ({', '.join(labels)}) {facts}"
 
 

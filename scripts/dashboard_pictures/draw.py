@@ -86,28 +86,32 @@ def _draw(board: Board, asked: Mapping[str, object], bundle: Path, picture: Path
             f'<script>window.asked = {told};</script><script src="{bundle}/page.js"></script>'
             "</body></html>"
         )
+        large = Path(folder) / "large.png"
         # First how tall it becomes, then the picture: a window has to be told its size.
-        drawn = _browser(page, folder, 1000, "--dump-dom")
-        height = re.search(r'data-height="(\d+)"', drawn)
-        found = re.search(r'data-faults="([^"]*)"', drawn)
-        faults: list[str] = json.loads(html.unescape(found[1])) if found else []
-        if height is None:
+        height, faults = _look(page, large, 1000)
+        if height is not None:
+            _, faults = _look(page, large, height)
+        if not large.is_file() or height is None:
             raise SystemExit(f"error: {board.name} was not drawn: {faults}")
-        _browser(page, folder, int(height[1]), f"--screenshot={Path(folder) / 'large.png'}")
         _run(
-            *("node", "smaller.js", str(Path(folder) / "large.png"), str(picture.resolve())),
+            *("node", "smaller.js", str(large), str(picture.resolve())),
             folder=bundle.parent,
         )
     return faults
 
 
-def _browser(page: Path, profile: str, height: int, *what: str) -> str:
-    return _run(
+def _look(page: Path, picture: Path, height: int) -> tuple[int | None, list[str]]:
+    """Take a picture; returns how tall the page wants to be [pixels], and what went wrong on it."""
+    drawn = _run(
         *("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-        *(f"--user-data-dir={profile}/profile", f"--window-size={WIDTH},{height}"),
-        *("--allow-file-access-from-files", f"--virtual-time-budget={PATIENCE_MS}", *what),
-        page.as_uri(),
+        *(f"--user-data-dir={page.parent}/profile", f"--window-size={WIDTH},{height}"),
+        *("--allow-file-access-from-files", f"--virtual-time-budget={PATIENCE_MS}"),
+        *(f"--screenshot={picture}", "--dump-dom", page.as_uri()),
     )
+    tall = re.search(r'data-height="(\d+)"', drawn)
+    found = re.search(r'data-faults="([^"]*)"', drawn)
+    faults: list[str] = json.loads(html.unescape(found[1])) if found else ["nothing was drawn"]
+    return int(tall[1]) if tall else None, faults
 
 
 def _run(*command: str, folder: Path | None = None) -> str:

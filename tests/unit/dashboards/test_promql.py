@@ -80,6 +80,14 @@ def test_parts_of_a_namespace_that_is_new_are_in_the_sum(tmp_path: Path) -> None
     check(tmp_path, f"round({promql.parts('')})", seen, 5)
 
 
+def test_a_job_that_two_operators_tell_differently_is_joined_once(tmp_path: Path) -> None:
+    info = 'quartermaster_job_info{namespace="team",job="a",bound="%s"}'
+    gpus = 'quartermaster_job_gpus{namespace="team",job="a"}'
+    seen = {info % "Compute": "1x60", info % "Memory": "1x60", gpus: "8x60"}
+    joined = promql.with_info(promql.of_jobs(promql.series("job_gpus")), "bound")
+    check(tmp_path, f"sum({joined})", seen, 8)
+
+
 def test_a_share_of_nothing_is_not_told(tmp_path: Path) -> None:
     idle = 'quartermaster_cost_usd_per_hour{kind="Idle"}'
     check(tmp_path, promql.ratio(f"sum({idle})", f"sum({idle})"), {idle: "0x60"}, None)
