@@ -74,6 +74,11 @@ class Placement(ApiModel):
     With `capacityType: Auto` it says when the job runs on spot, waits for it, or is on demand. It
     may be changed at any time. A job that is late goes on."""
 
+    @property
+    def follows_deadline(self) -> bool:
+        """Whether the deadline chooses what the job runs on: it has one, and the type is open."""
+        return self.deadline_time is not None and self.capacity_type is CapacityType.AUTO
+
 
 PLACEMENT_FIXED = tuple(
     unchangeable(field, within="placement", optional=True)

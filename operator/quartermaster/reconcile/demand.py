@@ -139,7 +139,8 @@ def holdings(view: View, places: Places, now: datetime, *, movable: bool = False
     found: list[Holding] = []
     for job in view.jobs():
         holding = None if job.finished else holding_of(job, view, places, now)
-        if holding is not None and movable and job.spec is not None:
+        open_to_moves = job.spec is not None and not job.spec.placement.follows_deadline
+        if holding is not None and movable and job.spec is not None and open_to_moves:
             holding = replace(holding, anew=whole_gang(job, job.spec, None))
         if holding is not None:
             found.append(holding)

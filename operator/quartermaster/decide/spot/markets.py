@@ -55,9 +55,11 @@ class Markets:
         """
         there: dict[Market, list[Node]] = {}
         taken: set[str] = set()
+        present: set[str] = set()
         for node in nodes:
             if node.capacity is not Capacity.SPOT:
                 continue
+            present.add(_uid(node))
             if node.reclaim is not None:
                 taken.add(_uid(node))
             elif node.ready:
@@ -71,7 +73,7 @@ class Markets:
             example = replace(nodes_now[0], used=nodes_now[0].daemons) if nodes_now else None
             busy = {_uid(node): node.used != node.daemons for node in nodes_now}
             if old is not None:
-                seen[market] = _next(old, example, busy, counts, taken, elapsed_s)
+                seen[market] = _next(old, example, busy, counts, (taken, present), elapsed_s)
             elif example is not None:
                 first = {count: Spells(up=len(busy) >= count) for count in counts}
                 seen[market] = Seen(first, example, nodes=busy)
@@ -97,14 +99,20 @@ def _next(
     example: Node | None,
     nodes: Mapping[str, bool],
     wanted: Iterable[int],
-    taken: Container[str],
+    whose: tuple[Container[str], Container[str]],
     elapsed_s: float,
 ) -> Seen:
     """With one more look; sizes that nobody wants any more are not followed.
 
-    A node on which nobody was, and that goes without a notice, was given back, not taken.
+    A node on which nobody was, and that goes without a notice, was given back, not taken; one that
+    is not ready for a while is not gone.
     """
-    lost = sum(uid in taken or busy for uid, busy in old.nodes.items() if uid not in nodes)
+    taken, present = whose
+    lost = sum(
+        uid in taken or (busy and uid not in present)
+        for uid, busy in old.nodes.items()
+        if uid not in nodes
+    )
     spells: dict[int, Spells] = {}
     for count in wanted:
         up, before = len(nodes) >= count, old.spells.get(count)

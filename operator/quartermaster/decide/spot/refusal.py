@@ -11,7 +11,15 @@ from quartermaster.decide.spot.interval import (
     interval,
     mean_between_s,
 )
-from quartermaster.decide.spot.offers import Scenery, least, on_demand_nodes, spot_nodes, wanted
+from quartermaster.decide.spot.offers import (
+    Scenery,
+    least,
+    offer,
+    on_demand_nodes,
+    spot_nodes,
+    wanted,
+)
+from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.workload import Gang
 
 USUAL = Expectation()
@@ -45,7 +53,8 @@ def mean_s(seen: Iterable[Interruptions], nodes: int) -> float:
 def spot_refusal(gang: Gang, at: Scenery, toll: Toll) -> str | None:
     """Why spot costs a gang more than on-demand, interruptions included; None where it does not.
 
-    Nothing is refused where no interruption was seen, or a price is not known.
+    Nothing is refused where no interruption was seen, a price is not known, or there is no room on
+    demand.
     """
     markets = list(wanted(gang, at))
     if not markets or not all(seen.interruptions.count for seen, _ in markets):
@@ -54,6 +63,8 @@ def spot_refusal(gang: Gang, at: Scenery, toll: Toll) -> str | None:
     sure = least(gang, on_demand_nodes(gang, at))
     if not spot or sure is None:
         return None
+    if not offer(gang, Capacity.ON_DEMAND, at, ()).there:
+        return None  # what is dear is better than nothing
     longest = max(mean_s([seen.interruptions], nodes) for seen, nodes in markets)
     bounds = Bounds() if toll.period_s is None else Bounds(toll.period_s, toll.period_s)
     found = interval(toll.save_s, toll.restart_s, longest, bounds)

@@ -111,7 +111,10 @@ class ElasticRounds:
 
 
 def _is_elastic(job: JobRecord) -> bool:
-    return job.spec is not None and job.spec.trainer.min_workers is not None
+    """One that follows a deadline keeps its size: a round knows nothing of slack and capacity."""
+    if job.spec is None or job.spec.placement.follows_deadline:
+        return False
+    return job.spec.trainer.min_workers is not None
 
 
 def _steady(job: JobRecord, spec: TrainingJobSpec) -> bool:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from quartermaster.api.placement import CapacityType
 from quartermaster.api.record import JobRecord
+from quartermaster.api.training_job_status import Progress
 from quartermaster.decide.cost import accrual
 from quartermaster.decide.spot.outlook import Course
 from quartermaster.decide.spot.refusal import Toll
@@ -27,8 +27,7 @@ def has_choice(job: JobRecord) -> bool:
     """Whether its deadline says what it runs on: it has one, and leaves the capacity open."""
     if job.spec is None or job.spec.managed_by is not None:
         return False
-    placement = job.spec.placement
-    return placement.deadline_time is not None and placement.capacity_type is CapacityType.AUTO
+    return job.spec.placement.follows_deadline
 
 
 def course(
@@ -49,22 +48,30 @@ def course(
         return None
     placed = [w for w in view.workers(job.uid) if w.live and w.node is not None and not w.gates]
     steady = bool(placed) and job.resize is None and not job.sent_away
+    running = _running(placed, view) if steady else Move.WAIT
     return Course(
         gang=whole_gang(job, spec, job.status.profile).of(size_of(job, view)),
         deadline=deadline,
-        work_s=work_s(job, report),
+        work_s=work_s(job, report, lost=not (steady and running is Move.ON_DEMAND)),
         restart_s=restart_s,
         save_every_s=float(spec.checkpoint.period_seconds or LONGEST_SAVE_PERIOD_S),
-        running=_running(placed, view) if steady else Move.WAIT,
+        running=running,
         starting_s=_starting_s(job, placed, restart_s, now) if steady else 0.0,
         usd_per_hour=accrual.rate(placed) if steady else None,
     )
 
 
-def work_s(job: JobRecord, report: Report | None) -> float | None:
-    """What is left to do after the newest checkpoint [s of running]; None before its first steps.
+def work_s(job: JobRecord, report: Report | None, *, lost: bool = True) -> float | None:
+    """What is left to do [s of running]; None before the first steps.
 
-    At the pace that the run itself reckons with, evaluations and saves in it.
+    At the pace that the run itself reckons with, evaluations and saves in it; after an operator's
+    start that is what the status tells of it.
+
+    Args:
+        job: The job.
+        report: What its run has told last.
+        lost: Whether steps after the newest checkpoint count as not done: on demand nothing takes
+            them away, and a move saves first.
     """
     progress, checkpoint, profile = job.status.progress, job.status.checkpoint, job.status.profile
     done = report.step if report is not None else progress.step if progress is not None else 0
@@ -76,11 +83,22 @@ def work_s(job: JobRecord, report: Report | None) -> float | None:
     saved = checkpoint.step if checkpoint is not None else 0
     if report is not None and report.checkpoint_step is not None:
         saved = max(saved, report.checkpoint_step)
+    saved = saved if lost else max(saved, done)
+    remaining = _told_remaining_s(progress) if report is None else report.seconds_remaining
     pace = float(profile.step_seconds)
-    if report is not None and report.seconds_remaining and total > done:
-        pace = max(pace, report.seconds_remaining / (total - done))
+    if remaining and total > done:
+        pace = max(pace, remaining / (total - done))
     # The last step is not the end: there is a model to be written.
     return max(1, total - saved) * pace
+
+
+def _told_remaining_s(progress: Progress | None) -> float | None:
+    """What the run reckoned with at its last report [s]."""
+    if progress is None or progress.estimated_completion_time is None:
+        return None
+    if progress.last_report_time is None:
+        return None
+    return (progress.estimated_completion_time - progress.last_report_time).total_seconds()
 
 
 def measured_restart_s(job: JobRecord, workers: Sequence[Worker]) -> float | None:

@@ -115,7 +115,10 @@ class SpotKeeper:
         fleet = await asyncio.to_thread(fleet_of, snapshot, before)
         self._at = Scenery(fleet, self._markets, self._around.hardware, now)
         for job, it in courses:
-            await self._look_at(job, it, self._at)
+            try:
+                await self._look_at(job, it, self._at)
+            except Exception:  # one bad object must not let every deadline pass
+                logger.exception("%s: a look at its deadline failed", job.key)
         self._estate = fleet.estate
 
     def judge(self, gang: Gang) -> Gang | Waiting:
@@ -136,6 +139,8 @@ class SpotKeeper:
             return gang
         if move is Move.WAIT:
             return Waiting(Refusal.DEADLINE_ALLOWS_WAITING, f"waits: {kept.outlook.reason}")
+        if move not in kept.outlook.room:
+            return gang  # whatever has room is better than what has none
         return replace(gang, capacity=CAPACITIES[move])
 
     def _off_hopeless(self, gang: Gang, job: JobRecord) -> Gang:
@@ -199,7 +204,12 @@ class SpotKeeper:
         self._kept[job.uid] = Kept(outlook, tables)
         if before is None or (before.move, before.reason) != (outlook.move, outlook.reason):
             self._changed(job.uid)
-        note = self._departure(job, it, outlook)
+        fresh = self._view.job(job.uid)
+        if fresh is None or fresh.resize is not None or fresh.sent_away or fresh.spec is None:
+            return  # somebody else has told it something meanwhile
+        if fresh.finished or fresh.deleting or fresh.spec.suspend:
+            return
+        note = self._departure(fresh, it, outlook)
         if note is not None and await tell(job, note, self._around.writer, self._around.telemetry):
             self._changed(job.uid)
 

@@ -33,7 +33,12 @@ def standing(job: JobRecord, outlook: Outlook | None) -> DeadlineStatus | None:
 
 
 def conditions(
-    job: JobRecord, found: DeadlineStatus | None, ended: datetime | None, now: datetime
+    job: JobRecord,
+    found: DeadlineStatus | None,
+    ended: datetime | None,
+    now: datetime,
+    *,
+    over: bool = False,
 ) -> list[Condition]:
     """The condition OnTime; none where there is no deadline.
 
@@ -42,10 +47,16 @@ def conditions(
         found: How it stands.
         ended: When it was complete; None where it is not.
         now: The time.
+        over: Whether it has ended, well or not.
     """
     if found is None:
         return []
     truth = _at_the_end(found, ended) if ended is not None else _on_the_way(found, now)
+    if over and ended is None:
+        truth = ConditionStatus.FALSE, "JobFailed", "it failed before it was done"
+    elif job.spec is not None and job.spec.suspend and ended is None and now < found.time:
+        why = "it is suspended, and its deadline comes nearer"
+        truth = ConditionStatus.UNKNOWN, "Suspended", why
     return [
         Condition.judged(ConditionType.ON_TIME, truth, job.status.conditions, now, job.generation)
     ]

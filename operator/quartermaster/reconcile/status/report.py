@@ -95,7 +95,7 @@ def status(it: Facts, books: Books) -> TrainingJobStatus:
         state=_state(it, counted, complete=complete),
         conditions=_conditions(it, counted, profile, complete=complete)
         + funded.conditions(it.job, it.decision, books.cost, it.now)
-        + on_time.conditions(it.job, deadline, ended if complete else None, it.now),
+        + on_time.conditions(it.job, deadline, ended if complete else None, it.now, over=over),
         workers=f"{counted.succeeded if over else counted.running}/{it.wanted}",
         start_time=start,
         completion_time=ended if over else None,

@@ -255,6 +255,44 @@ async def test_whatever_write_fails_it_is_in_time(*, effective: bool) -> None:
         assert it.condition("OnTime", JOB).reason == "DeadlineMet", f"write {number}"
 
 
+async def test_who_is_told_on_demand_and_finds_no_room_there_goes_on_on_spot() -> None:
+    it = operation("spot-a", "sure-a")
+    submit(it, 2_250)
+    run = Training(it)
+    await ticks(run, 9)
+    it.cluster.add_node(replace(it.cluster.nodes["sure-a"], cordoned=True))
+    reclaim(it, "spot-a")
+    await ticks(run, 3)
+    add(it, "spot-b")
+    await ticks(run, 4)
+    assert nodes_of(it) == {"spot-b"}
+
+
+async def test_a_job_that_failed_or_is_suspended_is_not_told_to_be_in_time() -> None:
+    it = operation("sure-a")
+    submit(it, 10_000)
+    run = Training(it)
+    await ticks(run, 6)
+    it.cluster.edit(JOB, suspend=True)
+    await ticks(run, 3)
+    assert it.condition("OnTime", JOB).reason == "Suspended"
+
+
+async def test_a_new_operator_knows_the_pace_that_the_run_told() -> None:
+    it = operation("sure-a")
+    submit(it, 10_000)
+    run = Training(it)
+    await ticks(run, 12)
+    before = it.spot.outlook(JOB)
+    it.reports.reports.clear()
+    it.begin()
+    await it.drive(JOB)
+    after = it.spot.outlook(JOB)
+    assert before is not None
+    assert after is not None
+    assert after.work_s == pytest.approx(before.work_s, rel=0.1)
+
+
 async def test_a_run_that_is_about_to_end_is_not_moved() -> None:
     it = operation("spot-a", "sure-a")
     submit(it, 2_250)

@@ -72,3 +72,10 @@ def test_after_a_long_time_without_a_look_it_begins_anew() -> None:
     assert found.seen == {}
     seen: Seen = looked([], [a], every_s=3600.0).seen[T4_A]
     assert all_of(seen, 1).age_s == 0
+
+
+def test_a_node_that_is_not_ready_for_a_while_was_not_taken() -> None:
+    busy = spot("a-1", busy=True)
+    away = replace(busy, ready=False)
+    assert interruptions([busy], [away], [busy], [away], [busy]).count == 0
+    assert interruptions([busy], [away], []).count == 0, "nobody knows who took it"
