@@ -31,6 +31,7 @@ def histories(draw: st.DrawFn) -> list[Stretch]:
             broken = together + draw(st.integers(1, 300))
             stepped = None if stepped is not None and stepped > broken else stepped
         saved = draw(st.none() | st.integers(0, 400).map(lambda x, t=together: t + x))
+        idle = draw(st.integers(0, 400))
         found.append(
             Stretch(
                 at(together),
@@ -38,8 +39,9 @@ def histories(draw: st.DrawFn) -> list[Stretch]:
                 None if saved is None else at(saved),
                 timedelta(seconds=draw(st.integers(0, 60))),
                 draw(st.booleans()),
-                None if broken is None else at(broken),
-                timedelta(seconds=draw(st.integers(0, 200))),
+                idle=timedelta(seconds=idle),
+                idle_saved=timedelta(seconds=draw(st.integers(0, idle))),
+                broken=None if broken is None else at(broken),
             )
         )
         now = broken if broken is not None else together
@@ -79,11 +81,10 @@ def test_the_parts_add_up_to_the_time(
 def test_what_time_went_into_does_not_change_as_time_goes_on(
     worker: tuple[datetime, datetime | None, datetime], history: list[Stretch], more: int
 ) -> None:
-    """But for saves, whose time is only a sum: billed up to now or later, what was is the same."""
+    """But for saves and idle time, which are only sums: billed up to now or later, what was is
+    the same."""
     bound, started, released = worker
-    plain = [
-        Stretch(s.together, s.stepped, s.saved, timedelta(), s.complete, s.broken) for s in history
-    ]
+    plain = [replace(s, stalled=NO_TIME, idle=NO_TIME, idle_saved=NO_TIME) for s in history]
     now = totals(split(bound, started, released, plain))
     later = totals(split(bound, started, released + timedelta(seconds=more), plain))
     for part, time in now.items():
@@ -96,7 +97,55 @@ def test_nothing_is_useful_of_a_run_that_tells_of_no_step(
     worker: tuple[datetime, datetime | None, datetime], history: list[Stretch]
 ) -> None:
     silent = [replace(stretch, stepped=None) for stretch in history]
-    assert set(totals(split(*worker, silent))) <= {Part.OTHER, Part.GANG_WAIT}
+    assert set(totals(split(*worker, silent))) <= {Part.OTHER, Part.GANG_WAIT, Part.IDLE}
+    counted = [replace(stretch, idle=NO_TIME) for stretch in silent]
+    assert set(totals(split(*worker, counted))) <= {Part.OTHER, Part.GANG_WAIT}
+
+
+@given(workers(), histories())
+def test_no_more_is_idle_than_was_counted(
+    worker: tuple[datetime, datetime | None, datetime], history: list[Stretch]
+) -> None:
+    counted = sum((stretch.idle for stretch in history), NO_TIME)
+    assert totals(split(*worker, history)).get(Part.IDLE, NO_TIME) <= counted
+
+
+@given(
+    st.integers(1, 20),
+    st.lists(st.booleans(), min_size=1, max_size=60),
+    st.none() | st.integers(0, 90),
+    st.booleans(),
+    st.booleans(),
+)
+def test_every_second_goes_where_it_went(
+    starting: int, idle: list[bool], saved: int | None, complete: bool, broken: bool
+) -> None:
+    """A witness that asks each second: before the first step, idle or not, kept or lost."""
+    ended = starting + len(idle)
+    save = None if saved is None or not starting <= saved <= ended else saved
+    kept = ended if not broken else (starting if save is None else save)
+    before = sum(idle[: kept - starting])
+    stretch = Stretch(
+        at(0),
+        at(starting),
+        None if save is None else at(save),
+        complete=complete,
+        idle=timedelta(seconds=sum(idle)),
+        idle_saved=timedelta(seconds=before),
+        broken=at(ended) if broken else None,
+    )
+    want: dict[Part, float] = {}
+    for second in range(ended):
+        if second < starting:
+            part = Part.OTHER
+        elif second >= kept and complete:
+            part = Part.RECOVERY
+        elif idle[second - starting]:
+            part = Part.IDLE
+        else:
+            part = Part.USEFUL if second < kept else Part.REWORK
+        want[part] = want.get(part, 0) + 1
+    assert seconds(split(at(0), at(0), at(ended), [stretch])) == want
 
 
 def test_an_interrupted_gang_and_the_one_that_goes_on() -> None:

@@ -183,6 +183,8 @@ class StretchStatus(ApiModel):
     """How long steps stood still for saves [us]."""
     idle_microseconds: Annotated[int, Field(ge=0)] = 0
     """For how long its GPUs were seen to compute next to nothing [us]."""
+    idle_saved_microseconds: Annotated[int, Field(ge=0)] = 0
+    """What of that lay before the newest save [us]."""
     looked: datetime | None = None
     """Up to when that is known; unset where nobody counts."""
     complete: bool = False

@@ -44,6 +44,8 @@ class DeviceCounters:
     """Cycles in which a multiprocessor had at least one warp, over all of them."""
     engine_active: float | None = None
     """Time in which anything ran, however little of the GPU it used."""
+    utilisation: float | None = None
+    """The same, as NVML samples it."""
     tensor_active: float | None = None
     """Cycles in which the tensor cores were busy."""
     dram_active: float | None = None

@@ -9,13 +9,11 @@ from typing import Any
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.api.training_job_status import (
-    Profile,
     State,
     TrainingJobStatus,
 )
 from quartermaster.decide import workers as facts
-from quartermaster.decide.cost.together import Gang, follow, recovered
-from quartermaster.decide.profile.counters import busy_now
+from quartermaster.decide.cost.together import Gang, recovered
 from quartermaster.domain.cluster import Node, Snapshot
 from quartermaster.domain.worker import Phase, Worker
 from quartermaster.errors import ConflictError
@@ -30,6 +28,7 @@ from quartermaster.reconcile.leaving import readmission
 from quartermaster.reconcile.leaving.reclaim import departure
 from quartermaster.reconcile.money import accounts, repricing
 from quartermaster.reconcile.money.accounts import Books, Charging
+from quartermaster.reconcile.money.idling import Idling
 from quartermaster.reconcile.money.predictions import outcome
 from quartermaster.reconcile.money.recording import (
     brought_back,
@@ -38,7 +37,7 @@ from quartermaster.reconcile.money.recording import (
     to_bring_back,
 )
 from quartermaster.reconcile.profile import measured
-from quartermaster.reconcile.profile.length import length_of
+from quartermaster.reconcile.profile.length import earlier_steps
 from quartermaster.reconcile.progress import last_words
 from quartermaster.reconcile.status import report
 from quartermaster.reconcile.status.news import news
@@ -57,6 +56,7 @@ class TrainingJobReconciler:
     def __init__(self, world: World) -> None:
         self._world = world
         self._written: dict[str, datetime] = {}
+        self._idling = Idling()
 
     async def __call__(self, uid: str) -> float | None:
         """One pass; returns when to look again [s].
@@ -274,7 +274,6 @@ class TrainingJobReconciler:
         own = measured.mark(spec, self._world.settings.trainer_image)
         known = job.status.profile or measured.borrowed(job, own, self._world.view.jobs())
         size = size_of(job, self._world.view)
-        counters = self._world.counters.of(w.key for w in workers if w.phase is Phase.RUNNING)
         return report.Facts(
             job=job,
             spec=spec,
@@ -286,25 +285,17 @@ class TrainingJobReconciler:
             decision=self._world.decisions.get(job.uid),
             cluster=Snapshot(tuple(nodes.values()), self._world.view.pools()),
             progress=progress,
-            stretches=follow(
-                accounts.stretches_of(job.status.stretches),
-                Gang(size, workers, progress, busy_now(counters), now),
+            stretches=self._idling.followed(
+                job, Gang(size, workers, progress), self._world.counters, now
             ),
-            counters=counters,
+            counters=self._world.counters.of(w.key for w in workers if w.phase is Phase.RUNNING),
             fingerprint=own,
             known=known,
-            earlier_steps=self._earlier_steps(job, known),
+            earlier_steps=earlier_steps(job, known, self._world.view.jobs()),
             stalled=conflict or await self._stalled(workers, now),
             failed=failed,
             outlook=self._world.spot.outlook(job.uid),
         )
-
-    def _earlier_steps(self, job: JobRecord, known: Profile | None) -> int | None:
-        """Asked until something is predicted: after that it stays."""
-        if job.status.prediction is not None:
-            return None
-        length = length_of(job, known, self._world.view.jobs())
-        return length.steps if length is not None else None
 
     async def _stalled(self, workers: list[Worker], now: datetime) -> Verdict | None:
         slow = next(
@@ -389,6 +380,7 @@ class TrainingJobReconciler:
 
     def _forget(self, uid: str) -> None:
         self._written.pop(uid, None)
+        self._idling.forget(uid)
         self._world.reports.forget(uid)
 
 

@@ -35,6 +35,7 @@ FRACTIONS = {
     "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE": "tensor_active",
     "DCGM_FI_PROF_DRAM_ACTIVE": "dram_active",
 }
+PERCENTAGES = {"DCGM_FI_DEV_GPU_UTIL": "utilisation"}
 RATES = {
     "DCGM_FI_PROF_NVLINK_TX_BYTES": "nvlink_bytes_per_second",
     "DCGM_FI_PROF_NVLINK_RX_BYTES": "nvlink_bytes_per_second",
@@ -42,6 +43,9 @@ RATES = {
     "DCGM_FI_PROF_PCIE_RX_BYTES": "pcie_bytes_per_second",
 }
 """Of the two directions the busier counts."""
+COUNTERS = FRACTIONS | PERCENTAGES | RATES
+WHOLES = dict.fromkeys(FRACTIONS, 1.0) | dict.fromkeys(PERCENTAGES, 100.0)
+"""What all of a GPU is."""
 GAUGE = "gauge"
 
 
@@ -103,17 +107,18 @@ def parse(text: str) -> dict[NamespacedName, DeviceCounters]:
     """
     seen: dict[NamespacedName, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for family in text_string_to_metric_families(text):
-        name = FRACTIONS.get(family.name) or RATES.get(family.name)
+        name = COUNTERS.get(family.name)
         if name is None or (family.name in RATES and family.type != GAUGE):
             continue
-        largest = 1.0 if family.name in FRACTIONS else float("inf")
+        whole = WHOLES.get(family.name, float("inf"))
         for sample in family.samples:
             pod = _pod(sample.labels)
-            if pod is None or not isfinite(sample.value) or not 0 <= sample.value <= largest:
+            if pod is None or not isfinite(sample.value) or not 0 <= sample.value <= whole:
                 continue
+            value = sample.value / whole if family.name in WHOLES else sample.value
             gpus = seen[pod][name]
             gpu = _gpu(sample.labels)
-            gpus[gpu] = max(gpus.get(gpu, 0.0), sample.value)
+            gpus[gpu] = max(gpus.get(gpu, 0.0), value)
     return {
         pod: DeviceCounters(
             CounterSource.DCGM,

@@ -19,7 +19,7 @@ class Stay:
     began: datetime
     ended: datetime
     charged: timedelta
-    """At most `ended - began`; the rest of it went into saves, which have a part of their own."""
+    """At most `ended - began`; the rest of it went into saves or was idle: parts of their own."""
 
 
 class _Cutter:
@@ -58,9 +58,9 @@ class _Cutter:
         self._at = until
         return stalled - saving
 
-    def rest(self, part: Part) -> None:
-        """Give all that is left to a part."""
-        self.cut(self._released, part)
+    def rest(self, part: Part, idle: timedelta = NO_TIME) -> None:
+        """Give all that is left to a part, but for what was idle."""
+        self.cut(self._released, part, idle=idle)
 
 
 def split(
@@ -74,8 +74,9 @@ def split(
     Until its container runs it starts; until the last member runs it waits for the gang; until the
     first step the gang starts. Steps after the last save before a break are lost; after the save of
     a run that was told to stop there are none. What comes after a break, up to the first step of
-    the next time together, is recovery. Of the steps that count, what its GPUs stood idle is idle.
-    Of a run that never tells of a step nothing is known: its time is other.
+    the next time together, is recovery. Of a run that never tells of a step nothing is known: its
+    time is other. Of steps, lost ones too, and of a run that tells of none, what was idle is taken
+    off: starting and recovering are what they are however little is computed meanwhile.
 
     Args:
         bound: When it was bound to its node.
@@ -104,10 +105,11 @@ def _start(*, again: bool) -> Part:
 def _cut_stretch(cutter: _Cutter, stretch: Stretch, *, again: bool) -> bool:
     """Cut a time together; returns whether it got as far as a step."""
     if stretch.stepped is None:
+        idle = NO_TIME if again else stretch.idle
         if stretch.broken is None:
-            cutter.rest(_start(again=again))
+            cutter.rest(_start(again=again), idle)
         else:
-            cutter.cut(stretch.broken, _start(again=again))
+            cutter.cut(stretch.broken, _start(again=again), idle=idle)
         return False
     cutter.cut(stretch.stepped, _start(again=again))
     if stretch.broken is None or stretch.kept_until is None:
@@ -118,6 +120,10 @@ def _cut_stretch(cutter: _Cutter, stretch: Stretch, *, again: bool) -> bool:
             stretch.idle,
         )
         return True
-    left = cutter.cut(stretch.kept_until, Part.USEFUL, stretch.stalled, stretch.idle)
-    cutter.cut(stretch.broken, Part.RECOVERY if stretch.complete else Part.REWORK, left)
+    kept = min(stretch.idle, stretch.idle_saved)
+    left = cutter.cut(stretch.kept_until, Part.USEFUL, stretch.stalled, kept)
+    if stretch.complete:
+        cutter.cut(stretch.broken, Part.RECOVERY, left)
+    else:
+        cutter.cut(stretch.broken, Part.REWORK, left, stretch.idle - kept)
     return True

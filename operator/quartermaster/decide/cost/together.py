@@ -1,6 +1,6 @@
 """When a gang ran together: followed from pass to pass, by its pods' times and its reports."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,10 +13,9 @@ NOT_STEPPING = frozenset({"", "Starting"})
 """What a run says of itself before its first step."""
 LAST_WORDS = timedelta(seconds=10)
 """So long after a gang began, a report may still be the last one of the gang before."""
-IDLE_BELOW = 0.05
-"""A GPU that has work for less of the time computes next to nothing [1]."""
-LONGEST_LOOK = timedelta(minutes=2)
-"""From one look to the next; over a longer time nobody knows what was in between."""
+STARTING = timedelta(minutes=10)
+"""A run that has told of no step may be starting for so long; from then on it counts as idle where
+its GPUs are."""
 MAX_STRETCHES = 16
 
 
@@ -29,11 +28,6 @@ class Gang:
     workers: Sequence[Worker]
     report: Report | None = None
     """The newest report of its run, of whatever life."""
-    busy: float | None = None
-    """How much of the time its GPUs have any work now, by their own counters, 0 to 1; None where
-    nobody counts."""
-    now: datetime | None = None
-    """When that is so."""
 
 
 def follow(history: Sequence[Stretch], gang: Gang) -> tuple[Stretch, ...]:
@@ -46,8 +40,32 @@ def follow(history: Sequence[Stretch], gang: Gang) -> tuple[Stretch, ...]:
     together = _together(gang)
     if together is not None and (not found or _is_new(found[-1], together)):
         found = [*_ended(found, together), Stretch(together)]
-    found = _with_idle(_with_report(found, gang.report), gang)
-    return tuple(_needed(found, gang.workers))
+    return tuple(_needed(_with_report(found, gang.report), gang.workers))
+
+
+def entered(
+    history: Sequence[Stretch], now: datetime, idle_since: Callable[[datetime], timedelta]
+) -> tuple[Stretch, ...]:
+    """A gang's times together, with what was idle since it was entered last.
+
+    The same history gives the same sum however often it is asked: what counts is from `looked` on.
+
+    Args:
+        history: In order of time.
+        now: The time.
+        idle_since: How long it was idle from a moment up to now, as far as somebody looked.
+    """
+    if not history or history[-1].broken is not None:
+        return tuple(history)
+    last = history[-1]
+    if last.stepped is None and now - last.together < STARTING:
+        return tuple(history)
+    if last.looked is None:
+        return (*history[:-1], replace(last, looked=now))
+    more = idle_since(last.looked)
+    if more <= NO_TIME:
+        return tuple(history)
+    return (*history[:-1], replace(last, idle=last.idle + more, looked=now))
 
 
 def recovered(before: Sequence[Stretch], after: Sequence[Stretch]) -> timedelta | None:
@@ -113,24 +131,10 @@ def _with_report(history: list[Stretch], report: Report | None) -> list[Stretch]
     if last.stepped is None and last.broken is None and _is_of(report, last):
         ago = _time(report.stepping_seconds)
         stepped = max(last.together, report.received - ago)
-        history = [*history[:-1], replace(last, stepped=stepped)]
+        # What was idle before was its start: until now nobody could know that it steps at all.
+        begun = replace(last, stepped=stepped, idle=NO_TIME, idle_saved=NO_TIME, looked=None)
+        history = [*history[:-1], begun]
     return _with_save(history, report)
-
-
-def _with_idle(history: list[Stretch], gang: Gang) -> list[Stretch]:
-    """Add the time since the last look, if the GPUs have next to no work at this one.
-
-    What nobody has looked at, while the operator or the exporter was away, is not known to be idle.
-    """
-    last = history[-1] if history else None
-    if last is None or last.stepped is None or last.broken is not None:
-        return history
-    if gang.busy is None or gang.now is None or gang.now <= (last.looked or last.stepped):
-        return history
-    elapsed = NO_TIME if last.looked is None else gang.now - last.looked
-    idle = gang.busy < IDLE_BELOW and elapsed <= LONGEST_LOOK
-    looked = replace(last, looked=gang.now, idle=last.idle + (elapsed if idle else NO_TIME))
-    return [*history[:-1], looked]
 
 
 def _is_of(report: Report, last: Stretch) -> bool:
@@ -152,7 +156,8 @@ def _with_save(history: list[Stretch], report: Report) -> list[Stretch]:
         it = history[i]
         if it.together <= saved:
             if it.saved is None or it.saved < saved:
-                it = replace(it, saved=saved, stalled=it.stalled + _time(stall))
+                stalled = it.stalled + _time(stall)
+                it = replace(it, saved=saved, stalled=stalled, idle_saved=it.idle)
             if report.state == "Saving" and report.step == report.checkpoint_step:
                 it = replace(it, complete=True)
             found[i] = it

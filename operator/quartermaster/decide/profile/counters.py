@@ -42,6 +42,12 @@ class DeviceShares:
     """NVLink or PCIe, whichever is the fuller one, in its busier direction."""
 
 
+def busy(counters: DeviceCounters) -> float | None:
+    """How much of the time the GPU computed, 0 to 1, by the sharpest counter there is."""
+    known = (counters.sm_active, counters.engine_active, counters.utilisation)
+    return next((share for share in known if share is not None), None)
+
+
 def device_shares(counters: DeviceCounters, accelerator: Accelerator | None) -> DeviceShares:
     """How far each part of the GPU is used.
 
@@ -60,16 +66,11 @@ def device_shares(counters: DeviceCounters, accelerator: Accelerator | None) -> 
     )
     known = [share for share in links if share is not None]
     return DeviceShares(
-        busy=counters.sm_active if counters.sm_active is not None else counters.engine_active,
+        busy=busy(counters),
         arithmetic=None if tensor is None else min(1.0, tensor / PRACTICAL_TENSOR),
         memory=counters.dram_active,
         link=max(known, default=None),
     )
-
-
-def busy_now(counters: DeviceCounters | None) -> float | None:
-    """How much of the time the GPUs have any work, 0 to 1; None where nobody counts."""
-    return None if counters is None else device_shares(counters, None).busy
 
 
 def busy_with(shares: DeviceShares) -> Busy | None:
@@ -104,16 +105,16 @@ def disagreement(
     found = busy_with(shares)
     if found is None or shares.busy is None:
         return ""
-    busy, waits = f"{shares.busy:.0%}".replace("%", " %"), timing.communication + timing.data_wait
+    share, waits = f"{shares.busy:.0%}".replace("%", " %"), timing.communication + timing.data_wait
     if found is Busy.IDLE and timing.compute > shares.busy + MARGIN:
         return (
-            f"the GPU is busy for {busy} of the time, and {_percent(timing.compute)} of a step is "
+            f"the GPU is busy for {share} of the time, and {_percent(timing.compute)} of a step is "
             "timed as computing: it waits for the host, as with many small kernels"
         )
     # Of an engine it is known only that something ran, which a collective does too.
     if counters.sm_active is not None and counters.sm_active > 1 - waits + MARGIN:
         return (
-            f"the GPU is busy for {busy} of the time, and {_percent(waits)} of a step is timed as "
+            f"the GPU is busy for {share} of the time, and {_percent(waits)} of a step is timed as "
             "waiting: it computes while the process waits"
         )
     if told is Bound.COMPUTE and found is Busy.MEMORY:
@@ -137,6 +138,7 @@ def mean(several: list[DeviceCounters]) -> DeviceCounters | None:
         source=CounterSource.DCGM if CounterSource.DCGM in sources else CounterSource.GPM,
         sm_active=over([it.sm_active for it in several]),
         engine_active=over([it.engine_active for it in several]),
+        utilisation=over([it.utilisation for it in several]),
         tensor_active=over([it.tensor_active for it in several]),
         dram_active=over([it.dram_active for it in several]),
         nvlink_bytes_per_second=over([it.nvlink_bytes_per_second for it in several]),

@@ -25,9 +25,12 @@ class Stretch:
     broken: datetime | None = None
     """When the first member ended without success; None while it runs, and after success."""
     idle: timedelta = NO_TIME
-    """For how long its GPUs were seen to compute next to nothing."""
+    """For how long its GPUs were seen to compute next to nothing; of a run that has told of a step,
+    after that."""
+    idle_saved: timedelta = NO_TIME
+    """What of that lay before the newest save."""
     looked: datetime | None = None
-    """Up to when that is known; None where nobody counts."""
+    """Up to when that was entered; None where nobody counts."""
 
     @property
     def kept_until(self) -> datetime | None:

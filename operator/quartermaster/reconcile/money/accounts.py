@@ -234,6 +234,7 @@ def stretches_of(told: Iterable[StretchStatus]) -> tuple[Stretch, ...]:
             complete=it.complete,
             stalled=it.stalled_microseconds * MICROSECOND,
             idle=it.idle_microseconds * MICROSECOND,
+            idle_saved=it.idle_saved_microseconds * MICROSECOND,
             looked=it.looked,
             broken=it.broken,
         )
@@ -251,6 +252,7 @@ def stretches_text(stretches: Iterable[Stretch]) -> list[StretchStatus]:
             complete=it.complete,
             stalled_microseconds=it.stalled // MICROSECOND,
             idle_microseconds=it.idle // MICROSECOND,
+            idle_saved_microseconds=it.idle_saved // MICROSECOND,
             looked=it.looked,
             broken=it.broken,
         )

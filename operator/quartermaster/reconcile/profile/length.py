@@ -40,3 +40,11 @@ def length_of(job: JobRecord, known: Profile | None, others: Iterable[JobRecord]
         return None
     an_epoch = ceil(total / other.spec.trainer.epochs * processes[0] / processes[1])
     return Length(an_epoch * job.spec.trainer.epochs, known.from_job)
+
+
+def earlier_steps(job: JobRecord, known: Profile | None, others: Iterable[JobRecord]) -> int | None:
+    """Steps of the earlier job [count]; asked until something is predicted: after that it stays."""
+    if job.status.prediction is not None:
+        return None
+    length = length_of(job, known, others)
+    return None if length is None else length.steps

@@ -84,6 +84,19 @@ def test_a_save_is_entered_with_what_stood_still_for_it_once() -> None:
     assert (twice.saved, twice.stalled) == (after(55), timedelta(seconds=0.5))
 
 
+def test_what_was_idle_before_a_save_is_kept_with_it() -> None:
+    idle = replace(TOGETHER, stepped=after(10), idle=timedelta(seconds=20), looked=after(39))
+    (once,) = follow((idle,), Gang(2, PAIR, report(40, saved=35)))
+    assert (once.idle, once.idle_saved) == (timedelta(seconds=20), timedelta(seconds=20))
+    more = replace(once, idle=timedelta(seconds=30))
+    assert follow((more,), Gang(2, PAIR, report(50, saved=35))) == (more,)
+
+
+def test_what_was_idle_before_the_first_step_was_its_start() -> None:
+    silent = replace(TOGETHER, idle=timedelta(seconds=20), looked=after(900))
+    assert follow((silent,), Gang(2, PAIR, report(910)))[0] == Stretch(after(9), after(910))
+
+
 def test_the_save_of_a_run_that_was_told_to_stop_holds_all_of_its_steps() -> None:
     told = replace(report(40, "Saving", saved=39), step=5)
     (stopped,) = follow((TOGETHER,), Gang(2, PAIR, told))
@@ -133,39 +146,6 @@ def test_what_no_pod_has_seen_is_forgotten_but_for_the_last_two() -> None:
     assert follow(history, Gang(2, anew)) == (history[-1], Stretch(after(601)))
     old = failed(replace(PAIR[0], started=after(210), bound=after(205)), 250)
     assert follow(history, Gang(2, [old])) == history[2:]
-
-
-STEPPED = Stretch(after(9), stepped=after(10))
-
-
-def looks(*pairs: tuple[float, float | None]) -> Stretch:
-    """What is found by looks at so many seconds with so much work for the GPUs."""
-    history: tuple[Stretch, ...] = (STEPPED,)
-    for seconds, busy in pairs:
-        history = follow(history, Gang(1, [], None, busy, after(seconds)))
-    return history[-1]
-
-
-def test_time_between_looks_at_gpus_that_have_no_work_is_idle() -> None:
-    found = looks((20, 0.9), (30, 0.04), (45, 0.0), (50, 0.9), (60, 0.01))
-    assert found.idle == timedelta(seconds=10 + 15 + 10)
-    assert found.looked == after(60)
-
-
-def test_what_nobody_has_looked_at_is_not_idle() -> None:
-    assert looks((300, 0.0)).idle == timedelta(0), "the first look knows nothing of before"
-    assert looks((20, 0.0), (200, 0.0)).idle == timedelta(0), "the operator was away"
-    assert looks((20, 0.0), (50, None), (80, 0.0)).idle == timedelta(seconds=60)
-    assert looks((20, None), (50, None)) == STEPPED, "nobody counts"
-
-
-def test_looking_twice_at_the_same_time_counts_once() -> None:
-    assert looks((20, 0.0), (40, 0.0), (40, 0.0), (30, 0.0)).idle == timedelta(seconds=20)
-
-
-def test_before_its_first_step_and_after_its_end_nothing_is_idle() -> None:
-    for stretch in (Stretch(after(9)), replace(STEPPED, broken=after(15))):
-        assert follow((stretch,), Gang(1, [], None, 0.0, after(60))) == (stretch,)
 
 
 BROKEN = Stretch(after(9), stepped=after(12), broken=after(60))

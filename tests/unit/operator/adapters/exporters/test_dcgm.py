@@ -22,6 +22,7 @@ WANT = DeviceCounters(
     CounterSource.DCGM,
     sm_active=pytest.approx(0.85),
     engine_active=pytest.approx(0.99),
+    utilisation=1.0,
     tensor_active=pytest.approx(0.32),
     dram_active=0.5,
     pcie_bytes_per_second=3e9,

@@ -25,6 +25,7 @@ COUNTERS = st.builds(
     st.sampled_from(CounterSource),
     sm_active=FRACTIONS,
     engine_active=FRACTIONS,
+    utilisation=FRACTIONS,
     tensor_active=FRACTIONS,
     dram_active=FRACTIONS,
     nvlink_bytes_per_second=RATES,
@@ -133,7 +134,7 @@ def test_shares_are_shares(counters: DeviceCounters, gpu) -> None:
 @law
 @given(COUNTERS)
 def test_too_little_counted_says_nothing(counters: DeviceCounters) -> None:
-    blind = replace(counters, sm_active=None, engine_active=None)
+    blind = replace(counters, sm_active=None, engine_active=None, utilisation=None)
     assert told(Bound.COMPUTE, ALL_COMPUTE, blind) == ""
     assert busy_with(device_shares(blind, None)) is None
 
