@@ -80,13 +80,13 @@ def _seen(cluster: Cluster) -> Documents:
             device_classes=cluster.list_devices("deviceclasses"),
             resource_slices=cluster.list_devices("resourceslices"),
             resource_claims=cluster.list_devices("resourceclaims"),
-            node_overlays=_overlays(cluster),
+            node_overlays=overlays(cluster),
         )
     except DeniedError as error:
         raise UsageError(f"{str(error).removesuffix(_ELSEWHERE)}; {RIGHTS}") from error
 
 
-def _overlays(cluster: Cluster) -> Sequence[Json]:
+def overlays(cluster: Cluster) -> Sequence[Json]:
     """Few users may see them; the operator itself goes on without where it may not."""
     try:
         return cluster.list_overlays()

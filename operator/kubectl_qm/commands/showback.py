@@ -10,8 +10,9 @@ from fractions import Fraction
 from kubectl_qm import views
 from kubectl_qm.cluster import Json
 from kubectl_qm.commands.context import Context
+from kubectl_qm.commands.plan import overlays
 from kubectl_qm.commands.status import where
-from kubectl_qm.errors import Exit
+from kubectl_qm.errors import DeniedError, Exit
 from kubectl_qm.render.money.showback import advice_page, showback_page
 from quartermaster.decide.cost.ledger import recommend as advice
 from quartermaster.decide.cost.ledger import showback
@@ -19,7 +20,8 @@ from quartermaster.decide.cost.ledger.focus import decimal
 from quartermaster.decide.cost.ledger.nodes import PAYING
 from quartermaster.decide.cost.ledger.showback import Row
 from quartermaster.domain.money.spending import Amounts, Dimension, Line
-from quartermaster.planning.speeds import step_seconds
+from quartermaster.planning.cluster import Documents, view_of
+from quartermaster.planning.other_gpus import market
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,8 @@ def recommend(context: Context, arguments: argparse.Namespace) -> Exit:
         for line in answer.get("lines") or ()
         if context.namespace in (None, line["key"][0])
     ]
-    jobs = context.cluster.list_jobs(context.namespace)
-    models = sorted({line.key[2] for line in lines} - {""})
-    found = advice.advise(lines, _data_waits(jobs), _steps(jobs, models))
+    documents = context.cluster.list_jobs(context.namespace)
+    found = advice.advise(lines, _waits(documents), _market(context, documents))
     if context.is_machine:
         context.give({"recommendations": [_advice(each) for each in found]})
     elif not found:
@@ -73,19 +74,39 @@ def recommend(context: Context, arguments: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
-def _steps(jobs: Iterable[Json], models: Iterable[str]) -> dict[advice.Name, advice.Steps]:
-    """By the profiles of the jobs that are still there, on the GPU models that were charged."""
-    found = ((views.job(each), step_seconds(each, models)) for each in jobs)
-    return {(job.namespace, job.name): steps for job, steps in found if steps}
-
-
-def _data_waits(documents: Iterable[Json]) -> dict[advice.Name, Fraction]:
+def _waits(documents: Iterable[Json]) -> dict[advice.Name, advice.Waits]:
     """By the profiles of the jobs that are still there."""
     return {
-        (job.namespace, job.name): Fraction(job.profile.data_wait_fraction)
+        (job.namespace, job.name): advice.Waits(
+            Fraction(job.profile.data_wait_fraction or 0),
+            Fraction(job.profile.communication_fraction or 0),
+        )
         for job in map(views.job, documents)
-        if job.profile is not None and job.profile.data_wait_fraction is not None
+        if job.profile is not None
     }
+
+
+def _market(context: Context, jobs: Iterable[Json]) -> advice.Market:
+    """Other GPUs, as far as the user may see the cluster; without them the rest still stands."""
+    cluster = context.cluster
+    try:
+        nodes, pools = cluster.list_nodes(), cluster.list_pools()
+    except DeniedError:
+        context.note(
+            "note: other GPUs are not weighed: that takes list on nodes and computepools in the "
+            "whole cluster"
+        )
+        return advice.NO_MARKET
+    seen = Documents(
+        nodes=nodes,
+        namespaces=(),
+        pods=(),
+        training_jobs=jobs,
+        compute_pools=pools,
+        compute_queues=(),
+        node_overlays=overlays(cluster),
+    )
+    return market(view_of(seen))
 
 
 def _advice(each: advice.Advice) -> dict[str, object]:

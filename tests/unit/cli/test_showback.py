@@ -7,7 +7,9 @@ import pytest
 
 from kubectl_qm.arguments import parse
 from kubectl_qm.errors import NotFoundError, UsageError
+from tests.support import qm_make as make
 from tests.support.qm_cluster import MemoryCluster
+from tests.support.qm_plan import node, object_of
 from tests.unit.cli.conftest import Screen
 
 
@@ -124,3 +126,39 @@ def test_an_operator_without_a_ledger_is_told() -> None:
 def test_what_cannot_be_asked_is_refused_in_one_line(words: list[str], want: str) -> None:
     with pytest.raises(UsageError, match=want):
         parse(["cost", *words])
+
+
+def test_another_gpu_is_recommended_with_what_it_rests_on() -> None:
+    status = {
+        "profile": {
+            "bound": "Input", "stepSeconds": "0.5", "computeFraction": "0.1",
+            "communicationFraction": "0", "dataWaitFraction": "0.9", "flopsPerStep": "3" + 13 * "0",
+            "memoryTrafficPerStep": "40000000000", "parameters": 100000000, "processes": 1,
+            "nodes": 1, "memoryPerWorker": "9216Mi", "memoryKind": "Device", "precision": "BF16",
+            "accelerator": "NVIDIA-H100-80GB-HBM3",
+        }
+    }  # fmt: skip
+    spec = {"trainer": {"workers": 1, "batchSize": 10, "resourcesPerWorker": {"gpus": 1}}}
+    job = object_of(make.training_job(spec=spec, status=status), 1)
+    there = object_of(node("a", "p5.48xlarge", "NVIDIA-H100-80GB-HBM3", 8), 2)
+    there["metadata"]["labels"]["topology.kubernetes.io/region"] = "us-east-1"
+    hours = 11 * 3_600_000
+    gpu = "NVIDIA-H100-80GB-HBM3"
+    key = ("team-a", "digits", gpu, "Job", "Useful", "OnDemand")
+    lines = [line(*key, usd="75.68", gpu_ms=hours)]
+    screen = Screen(MemoryCluster(ledger={"lines": lines}, jobs=[job], nodes=[there]))
+    assert screen.run("cost", "--recommend", "-o", "json") == 0
+    found = {each["saving"]: each for each in json.loads(screen.out)["recommendations"]}
+    assert set(found) == {"Oversized", "OtherGpu"}
+    assert found["OtherGpu"]["why"].startswith(
+        f"11.0 GPU h on {gpu} at 6.88 USD, 9 GiB of memory used, bound by input: NVIDIA-L4 at 0.80"
+    )
+    assert 0 < float(found["OtherGpu"]["usd"]) < 75.68
+
+
+def test_other_gpus_are_weighed_only_where_the_user_may_see_the_cluster() -> None:
+    lines = [line("team-a", "digits", "H100", "Job", "Idle", "OnDemand", usd="40")]
+    screen = Screen(MemoryCluster(ledger={"lines": lines}, denied=frozenset({"list_nodes"})))
+    assert screen.run("cost", "--recommend") == 0
+    assert "IdleGpus" in screen.out
+    assert "other GPUs are not weighed" in screen.err

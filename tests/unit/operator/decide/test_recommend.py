@@ -2,16 +2,7 @@
 
 from fractions import Fraction
 
-import pytest
-
-from quartermaster.decide.cost.ledger.recommend import (
-    Advice,
-    Saving,
-    Steps,
-    advise,
-    gpu_prices,
-    spot_ratio,
-)
+from quartermaster.decide.cost.ledger.recommend import Advice, Saving, Waits, advise, spot_ratio
 from quartermaster.domain.money.spending import Amounts, Line
 
 
@@ -39,9 +30,19 @@ def test_a_little_idle_time_and_little_money_are_left_alone() -> None:
 
 
 def test_a_gang_that_waits_for_its_data_is_too_large() -> None:
-    wait = {("team-a", "a"): Fraction(1, 2), ("team-a", "b"): Fraction(1, 10)}
+    wait = {
+        ("team-a", "a"): Waits(data=Fraction(1, 2)),
+        ("team-a", "b"): Waits(data=Fraction(1, 10)),
+    }
     found = advise([line("a", "Useful", 60), line("b", "Useful", 60)], wait)
     assert told(found) == [("a", Saving.OVERSIZED, Fraction(30))]
+
+
+def test_a_gang_whose_members_wait_for_each_other_is_too_large() -> None:
+    wait = {("team-a", "a"): Waits(data=Fraction(1, 10), communication=Fraction(1, 4))}
+    (found,) = advise([line("a", "Useful", 60), line("a", "Other", 60)], wait)
+    assert (found.saving, found.usd) == (Saving.OVERSIZED, Fraction(15))
+    assert found.why.startswith("its steps wait for other workers 25 % of the time: fewer workers")
 
 
 def test_spot_is_recommended_by_what_it_has_cost_with_its_interruptions() -> None:
@@ -66,44 +67,3 @@ def test_the_largest_saving_comes_first_and_nodes_are_nobody_s_job() -> None:
         [line("a", "Idle", 3), line("b", "Idle", 9), line("", "", 99, kind="Idle", gpu="T4")], {}
     )
     assert [each.job for each in found] == ["b", "a"]
-
-
-def hours(gpu: str, usd: int, gpu_hours: int, *, kind: str = "Job", unpriced_ms: int = 0) -> Line:
-    amounts = Amounts(
-        Fraction(usd), Fraction(usd), gpu_ms=gpu_hours * 3_600_000, unpriced_ms=unpriced_ms
-    )
-    return Line(("team-a", "a" if kind == "Job" else "", gpu, kind, "Useful", "OnDemand"), amounts)
-
-
-CLUSTER = [hours("H100", 70, 10), hours("L4", 8, 10, kind="Idle")]
-
-
-def test_a_gpu_s_price_is_what_its_nodes_were_charged() -> None:
-    assert gpu_prices(CLUSTER) == {"H100": 7, "L4": Fraction(8, 10)}
-    assert gpu_prices([*CLUSTER, hours("L4", 0, 1, unpriced_ms=5)]) == {"H100": 7}
-    assert gpu_prices([hours("", 70, 10), hours("T4", 0, 10)]) == {}
-
-
-def test_a_job_is_told_of_the_gpu_on_which_its_work_costs_least() -> None:
-    steps = {("team-a", "a"): {"H100": 0.1, "L4": 0.35}}
-    (found,) = advise(CLUSTER, {}, steps)
-    assert (found.job, found.saving) == ("a", Saving.OTHER_GPU)
-    assert float(found.usd) == pytest.approx(70 * (1 - 0.8 * 0.35 / (7 * 0.1)))
-    assert found.why == (
-        "a step on L4 should take 3.50 times as long as on H100, at 0.80 and not 7.00 USD an hour "
-        "of a GPU"
-    )
-
-
-@pytest.mark.parametrize(
-    "steps",
-    [
-        pytest.param({}, id="nothing is known of its steps"),
-        pytest.param({"L4": 0.1}, id="nor of those where it ran"),
-        pytest.param({"H100": 0.1, "L4": 0.9}, id="the cheaper one is slower by more"),
-        pytest.param({"H100": 0.1, "L4": 0.83}, id="or by nearly as much"),
-        pytest.param({"H100": 0.1, "T4": 0.1}, id="nobody has paid for that one"),
-    ],
-)
-def test_nobody_is_told_of_a_gpu_that_may_not_pay(steps: Steps) -> None:
-    assert advise(CLUSTER, {}, {("team-a", "a"): steps}) == []

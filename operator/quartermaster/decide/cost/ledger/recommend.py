@@ -5,15 +5,24 @@ could do better at both, but not by their sum.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
+from quartermaster.decide.cost.ledger.other_gpu import (
+    GIB,
+    Alternative,
+    Machine,
+    Paid,
+    Subject,
+    cheapest,
+)
 from quartermaster.decide.cost.parts import NOT_NEEDED_ON_DEMAND
+from quartermaster.decide.profile.hardware import NOTHING_KNOWN, Hardware
 from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.money.ledger import Kind, Part
-from quartermaster.domain.money.spending import Dimension, Line
-from quartermaster.units import usd as usd_of
+from quartermaster.domain.money.spending import Amounts, Dimension, Line
+from quartermaster.units import usd as rounded
 
 NEEDED = (
     Dimension.NAMESPACE, Dimension.JOB, Dimension.GPU, Dimension.KIND, Dimension.PART,
@@ -25,16 +34,11 @@ LEAST_USD = Fraction(1)
 LEAST_IDLE = Fraction(1, 10)
 """Of a job's cost: below, it is starts and ends."""
 LEAST_WAIT = Fraction(1, 5)
-"""Of a step: below, more loading workers of the same kind do."""
+"""Of a step: below, more loading workers of the same kind do, or nothing does."""
+MS_PER_HOUR = 3_600_000
 
-LEAST_GAIN = Fraction(1, 10)
-"""Of a job's cost: predictions are not so good that less would count."""
-MILLISECONDS_PER_HOUR = 3_600_000
 Name = tuple[str, str]
 """Namespace and job."""
-Steps = Mapping[str, float]
-"""What a step takes by GPU model [s]."""
-NO_STEPS: Mapping[Name, Steps] = {}
 
 
 class Saving(StrEnum):
@@ -42,8 +46,8 @@ class Saving(StrEnum):
 
     IDLE = "IdleGpus"
     OVERSIZED = "Oversized"
+    GPU = "OtherGpu"
     SPOT = "Spot"
-    OTHER_GPU = "OtherGpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +62,41 @@ class Advice:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Shares of a step in which a job waits, 0 to 1."""
+
+    data: Fraction = Fraction(0)
+    """For its samples."""
+    communication: Fraction = Fraction(0)
+    """For other processes, while it computes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What other GPUs are weighed by."""
+
+    subjects: Mapping[Name, Subject] = field(default_factory=dict)
+    """Jobs of whose steps enough is known."""
+    machines: Sequence[Machine] = ()
+    hardware: Hardware = NOTHING_KNOWN
+
+
+NO_MARKET = Market()
+
+
 def advise(
-    lines: Sequence[Line],
-    data_wait: Mapping[Name, Fraction],
-    steps: Mapping[Name, Steps] = NO_STEPS,
+    lines: Sequence[Line], waits: Mapping[Name, Waits], market: Market = NO_MARKET
 ) -> list[Advice]:
     """What could be saved, the most first.
 
     Args:
         lines: Sums by `NEEDED`.
-        data_wait: Share of a step in which a job waits for its data, 0 to 1, where it is known.
-        steps: What a step of a job takes on GPU models that hold it [s], where that is known.
+        waits: How much of a step a job waits, where it is known.
+        market: Other GPUs.
     """
     jobs = [line for line in lines if line.key[3] == Kind.JOB]
-    found = [
-        *_idle(jobs),
-        *_oversized(jobs, data_wait),
-        *_spot(jobs),
-        *_other_gpu(jobs, gpu_prices(lines), steps),
-    ]
+    found = [*_idle(jobs), *_oversized(jobs, waits), *_spot(jobs), *_other_gpu(jobs, market)]
     worth = (advice for advice in found if advice.usd >= LEAST_USD)
     return sorted(worth, key=lambda it: (-it.usd, it.namespace, it.job, it.saving))
 
@@ -105,16 +125,20 @@ def _idle(jobs: Sequence[Line]) -> Iterable[Advice]:
             yield Advice(*name, Saving.IDLE, usd, why)
 
 
-def _oversized(jobs: Iterable[Line], data_wait: Mapping[Name, Fraction]) -> Iterable[Advice]:
+def _oversized(jobs: Iterable[Line], waits: Mapping[Name, Waits]) -> Iterable[Advice]:
     useful = _by_job(line for line in jobs if line.key[4] == Part.USEFUL)
     for name, usd in useful.items():
-        share = data_wait.get(name, Fraction(0))
-        if share >= LEAST_WAIT:
-            why = (
-                f"its steps wait for data {_percent(share)} of the time: fewer or smaller GPUs, or "
-                "faster loading, would do"
-            )
-            yield Advice(*name, Saving.OVERSIZED, usd * share, why)
+        told = waits.get(name, Waits())
+        for share, what in (
+            (told.data, "data {} of the time: fewer or smaller GPUs, or faster loading, would do"),
+            (
+                told.communication,
+                "other workers {} of the time: fewer workers, or nodes with faster links, would do",
+            ),
+        ):
+            if share >= LEAST_WAIT:
+                why = "its steps wait for " + what.format(_percent(share))
+                yield Advice(*name, Saving.OVERSIZED, usd * share, why)
 
 
 def _spot(jobs: Sequence[Line]) -> Iterable[Advice]:
@@ -131,52 +155,38 @@ def _spot(jobs: Sequence[Line]) -> Iterable[Advice]:
             yield Advice(*name, Saving.SPOT, usd * (1 - ratio), why)
 
 
-def gpu_prices(lines: Iterable[Line]) -> dict[str, Fraction]:
-    """What an hour of a GPU costs on demand, by model, as nodes were charged [USD/h].
+def _other_gpu(jobs: Iterable[Line], market: Market) -> Iterable[Advice]:
+    paid: dict[tuple[Name, str, str], Amounts] = {}
+    useful: dict[tuple[Name, str, str], Fraction] = {}
+    for line in jobs:
+        name = line.key[0], line.key[1]
+        if name in market.subjects:
+            key = name, line.key[2], line.key[5]
+            paid[key] = paid.get(key, Amounts()) + line.amounts
+            more = line.amounts.usd if line.key[4] == Part.USEFUL else Fraction(0)
+            useful[key] = useful.get(key, Fraction(0)) + more
+    for key, amounts in paid.items():
+        name, gpu, capacity = key
+        # Where part of the time has no price, the price of an hour is not known.
+        if amounts.unpriced_ms or not amounts.gpu_ms:
+            continue
+        hours = Fraction(amounts.gpu_ms, MS_PER_HOUR)
+        subject, rate = market.subjects[name], amounts.usd / hours
+        found = cheapest(subject, Paid(gpu, capacity, rate), market.machines, market.hardware)
+        if found is not None:
+            why = _why_other(subject, gpu, hours, rate, found)
+            yield Advice(*name, Saving.GPU, useful[key] * (1 - found.cost), why)
 
-    Of all nodes that there were, also of those that nobody used. Models of which some time has no
-    price are left out.
-    """
-    usd: dict[str, Fraction] = {}
-    milliseconds: dict[str, int] = {}
-    unpriced: set[str] = set()
-    for line in lines:
-        gpu, amounts = line.key[2], line.amounts
-        usd[gpu] = usd.get(gpu, Fraction(0)) + amounts.on_demand_usd
-        milliseconds[gpu] = milliseconds.get(gpu, 0) + amounts.gpu_ms
-        if amounts.unpriced_ms:
-            unpriced.add(gpu)
-    return {
-        gpu: total / Fraction(milliseconds[gpu], MILLISECONDS_PER_HOUR)
-        for gpu, total in usd.items()
-        if gpu and gpu not in unpriced and milliseconds[gpu] and total > 0
-    }
 
-
-def _other_gpu(
-    jobs: Sequence[Line], prices: Mapping[str, Fraction], steps: Mapping[Name, Steps]
-) -> Iterable[Advice]:
-    """The GPU model on which a job's work costs least: price times the time of a step."""
-    for gpu in sorted({line.key[2] for line in jobs}):
-        here = _by_job(line for line in jobs if line.key[2] == gpu)
-        for name, usd in here.items():
-            costs = {
-                model: prices[model] * Fraction(seconds)
-                for model, seconds in steps.get(name, {}).items()
-                if model in prices
-            }
-            if gpu not in costs:
-                continue
-            best = min(costs, key=lambda model: (costs[model], model))
-            ratio = costs[best] / costs[gpu]
-            if ratio > 1 - LEAST_GAIN:
-                continue
-            slower = Fraction(steps[name][best]) / Fraction(steps[name][gpu])
-            why = (
-                f"a step on {best} should take {float(slower):.2f} times as long as on {gpu}, at "
-                f"{usd_of(prices[best], 2)} and not {usd_of(prices[gpu], 2)} USD an hour of a GPU"
-            )
-            yield Advice(*name, Saving.OTHER_GPU, usd * (1 - ratio), why)
+def _why_other(job: Subject, gpu: str, hours: Fraction, rate: Fraction, found: Alternative) -> str:
+    machine = found.machine
+    held = max(1, round(job.memory_per_gpu / GIB))
+    return (
+        f"{rounded(hours, 1)} GPU h on {gpu} at {rounded(rate, 2)} USD, {held} GiB of memory used, "
+        f"bound by {job.bound.value.lower()}: {machine.accelerator.name} at "
+        f"{rounded(found.usd_per_gpu_hour, 2)} USD ({machine.where}) is predicted to take "
+        f"{rounded(found.longer, 1)} times as long and to cost {_percent(1 - found.cost)} less"
+    )
 
 
 def _by_job(lines: Iterable[Line]) -> dict[Name, Fraction]:
