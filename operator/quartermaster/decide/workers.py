@@ -13,6 +13,11 @@ LOST_NODE_GRACE = timedelta(seconds=10)
 """Time past a deleted pod's grace in which a kubelet that is alive would have ended it."""
 
 
+def places(workers: Iterable[Worker]) -> set[str]:
+    """Nodes that those of the workers are placed on which nobody has sent away."""
+    return {w.node for w in workers if w.live and w.node is not None and not w.gates}
+
+
 def released(worker: Worker) -> datetime | None:
     """When the node was free of it again; None while it is not.
 

@@ -12,6 +12,7 @@ from quartermaster.api.training_job_status import Profile
 from quartermaster.catalog import partitions
 from quartermaster.decide.cost import accrual
 from quartermaster.decide.queue.share import model_of
+from quartermaster.decide.workers import places
 from quartermaster.domain.cluster import Toleration
 from quartermaster.domain.queue import UNKNOWN_MODEL, Holding, Seat
 from quartermaster.domain.resources import Resources
@@ -76,7 +77,7 @@ def gang_of(
     return replace(
         gang,
         indices=tuple(sorted(worker.index for worker in waiting)),
-        held=tuple(sorted({w.node for w in alive if not w.gates and w.node is not None})),
+        held=tuple(sorted(places(alive))),
         least=gang.least if gang.least is not None and gang.least < size else None,
         kept=() if job.resize is None else job.resize.places,
     )
@@ -211,7 +212,7 @@ def kept_places(job: JobRecord, view: View) -> dict[str, int]:
     if resize is None or child is None or job.sent_away:
         return {}
     living = [w for w in view.workers(job.uid) if w.live]
-    moves = resize.leaves(w.node for w in living if w.node is not None and not w.gates)
+    moves = resize.leaves(places(living))
     there = len({w.index for w in living}) >= resize.workers == child.workers
     if there and not child.suspended and not moves:
         return {}

@@ -11,6 +11,7 @@ from quartermaster.decide import workers as facts
 from quartermaster.decide.cost.budgets import Window
 from quartermaster.decide.cost.rates import charge
 from quartermaster.decide.cost.tally import Counted, Seen, Sheet, Tally, recount, turned
+from quartermaster.decide.workers import places
 from quartermaster.domain.money.budget import Budget
 from quartermaster.domain.money.stretch import NO_TIME
 from quartermaster.domain.name import NamespacedName
@@ -78,7 +79,7 @@ def costing(job: JobRecord, workers: Iterable[Worker]) -> list[Worker]:
 
 def holds_nodes(workers: Iterable[Worker]) -> bool:
     """Whether a job is on nodes, or has been given some."""
-    return any(worker.live and worker.node and not worker.gates for worker in workers)
+    return bool(places(workers))
 
 
 def selects(budget: Budget, job: JobRecord) -> bool:

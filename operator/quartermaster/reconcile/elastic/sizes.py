@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from quartermaster.api.record import JobRecord
 from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.decide.workers import places
 from quartermaster.domain.worker import ChildJob, Worker
 from quartermaster.reconcile.ports import View
 
@@ -27,7 +28,7 @@ def makes_way(job: JobRecord, view: View, workers: Sequence[Worker]) -> bool:
         return True
     if child.suspended:
         return any(worker.live or worker.accounted for worker in workers)
-    return job.resize.leaves(w.node for w in workers if w.live and w.node and not w.gates)
+    return job.resize.leaves(places(workers))
 
 
 def is_reached(job: JobRecord, spec: TrainingJobSpec, view: View) -> bool:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from quartermaster.api.record import JobRecord
+from quartermaster.decide.workers import places
 from quartermaster.reconcile.ports import View
 
 
@@ -34,4 +35,4 @@ def _waits(uid: str, view: View) -> bool:
         return False
     if job.finished or job.deleting or job.sent_away:
         return False
-    return not any(w.node and not w.gates and w.live for w in view.workers(uid))
+    return not places(view.workers(uid))

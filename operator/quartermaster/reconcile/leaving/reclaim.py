@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from quartermaster.api.record import JobRecord
+from quartermaster.decide.workers import places
 from quartermaster.domain.queue import Resize
 from quartermaster.domain.worker import Worker
 from quartermaster.reconcile.demand import size_of
@@ -27,8 +28,7 @@ def departure(
     """
     if job.resize is not None or job.sent_away:
         return None
-    names = sorted({w.node for w in workers if w.live and w.node is not None and not w.gates})
-    nodes = [node for name in names if (node := view.node(name)) is not None]
+    nodes = [node for name in sorted(places(workers)) if (node := view.node(name)) is not None]
     going = [node for node in nodes if node.reclaim is not None]
     if not going:
         return None

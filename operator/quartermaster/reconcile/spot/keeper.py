@@ -6,7 +6,7 @@ is expected of any zone, and with what stands on the jobs.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from quartermaster.decide.spot.outlook import CAPACITIES, Course, Outlook, weigh
 from quartermaster.decide.spot.refusal import mean_s, spot_refusal
 from quartermaster.decide.spot.table import Tables
 from quartermaster.decide.spot.values import Move
+from quartermaster.decide.workers import places
 from quartermaster.domain.cluster import Capacity
 from quartermaster.domain.decision import Refusal, Waiting
 from quartermaster.domain.queue import Resize
@@ -161,8 +162,8 @@ class SpotKeeper:
 
     def mean_s(self, job_uid: str) -> float | None:
         """Mean time between interruptions of a job where it is now [s]; None off spot."""
-        placed = (w.node for w in self._view.workers(job_uid) if w.live and not w.gates)
-        nodes = [node for name in {*placed} if name and (node := self._view.node(name))]
+        names = places(self._view.workers(job_uid))
+        nodes = [node for name in names if (node := self._view.node(name))]
         spot = [node for node in nodes if node.capacity is Capacity.SPOT]
         seen = {market_of(node): self._markets.seen.get(market_of(node)) for node in spot}
         if not spot:
@@ -229,10 +230,5 @@ class SpotKeeper:
             Move.ON_DEMAND: "moves to on-demand",
             Move.WAIT: "moves off on-demand and waits",
         }[move]
-        nodes = _nodes(self._view, job.uid)
+        nodes = tuple(sorted(places(self._view.workers(job.uid))))
         return Resize(size_of(job, self._view), f"{verb}: {outlook.reason}", now, avoids=nodes)
-
-
-def _nodes(view: View, uid: str) -> tuple[str, ...]:
-    workers: Sequence[str | None] = [w.node for w in view.workers(uid) if w.live and not w.gates]
-    return tuple(sorted({name for name in workers if name}))
