@@ -119,7 +119,7 @@ class Estate:
         classes: list[NodeClass] = []
         class_of: list[int] = []
         for node in self.nodes:
-            pool = self._pool_of(node)
+            pool = self.pool_of(node)
             number = numbers.setdefault((pool.name, *_traits(node)), len(numbers))
             if number == len(classes):
                 classes.append(NodeClass(node, pool))
@@ -133,7 +133,8 @@ class Estate:
         self.kept: dict[Hashable, object] = {}
         self._levels: dict[str, Level] = {}
 
-    def _pool_of(self, node: Node) -> Pool:
+    def pool_of(self, node: Node) -> Pool:
+        """The pool that a node belongs to."""
         return next((pool for pool in self.pools if pool.holds(node)), NO_POOL)
 
     def level(self, label: str) -> Level:

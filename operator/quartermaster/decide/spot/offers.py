@@ -13,7 +13,7 @@ from quartermaster.decide.placement.fit import LASTING, refusal
 from quartermaster.decide.profile.hardware import Hardware
 from quartermaster.decide.spot.markets import Markets, Seen
 from quartermaster.decide.spot.spells import Prior
-from quartermaster.domain.cluster import NO_POOL, Capacity, Node, Pool
+from quartermaster.domain.cluster import Capacity, Node, Pool
 from quartermaster.domain.decision import Placed
 from quartermaster.domain.workload import Gang
 
@@ -49,7 +49,7 @@ def wanted(gang: Gang, at: Scenery) -> Iterator[tuple[Seen, int]]:
     on_spot = replace(gang, capacity=Capacity.SPOT)
     for _, seen in sorted(at.markets.seen.items()):
         node = seen.example
-        if refusal(node, _pool_of(node, at), on_spot) not in LASTING:
+        if refusal(node, at.fleet.estate.pool_of(node), on_spot) not in LASTING:
             each = max(1, gang.per_worker.times_within(node.allocatable))
             yield seen, ceil(gang.size / each)
 
@@ -64,7 +64,7 @@ def nodes_wanted(gang: Gang, markets: Markets) -> set[int]:
 
 def spot_nodes(markets: Iterable[tuple[Seen, int]], at: Scenery) -> Nodes:
     """A node of each market, there or not."""
-    return [(seen.example, _pool_of(seen.example, at)) for seen, _ in markets]
+    return [(seen.example, at.fleet.estate.pool_of(seen.example)) for seen, _ in markets]
 
 
 def on_demand_nodes(gang: Gang, at: Scenery) -> Nodes:
@@ -100,7 +100,3 @@ def least(gang: Gang, nodes: Nodes) -> Fraction | None:
     prices = [worker_rate(node, pool, gang.per_worker) for node, pool in nodes]
     lowest = min((price for price in prices if price is not None), default=None)
     return None if lowest is None else lowest * gang.size
-
-
-def _pool_of(node: Node, at: Scenery) -> Pool:
-    return next((pool for pool in at.fleet.estate.pools if pool.holds(node)), NO_POOL)
