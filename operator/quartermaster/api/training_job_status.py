@@ -339,3 +339,8 @@ class TrainingJobStatus(ApiModel):
     """What it was predicted first to take and to cost."""
     outcome: OutcomeStatus | None = None
     """What came of that, once it is complete."""
+
+    @property
+    def own_profile(self) -> Profile | None:
+        """The profile, if it was measured in this job; None where it is another one's."""
+        return None if self.profile is None or self.profile.from_job else self.profile

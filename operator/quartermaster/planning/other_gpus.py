@@ -45,13 +45,8 @@ def market(view: ClusterView) -> Market:
 
 def subject(job: JobRecord) -> Subject | None:
     """A job as it is weighed on other GPUs; None where its own steps do not tell enough."""
-    spec, known = job.spec, job.status.profile
-    if (
-        spec is None
-        or known is None
-        or known.from_job
-        or known.memory_kind is not MemoryKind.DEVICE
-    ):
+    spec, known = job.spec, job.status.own_profile
+    if spec is None or known is None or known.memory_kind is not MemoryKind.DEVICE:
         return None
     profile = job_profile(spec, known)
     if profile is None or profile.source is not ProfileSource.MEASURED or not profile.measured:

@@ -197,8 +197,8 @@ def _run(job: JobRecord) -> Iterator[Reading]:
 
 def _step(job: JobRecord) -> Iterator[Reading]:
     """What a step is made of, of a job that takes steps of its own."""
-    profile = job.status.profile
-    if profile is None or profile.from_job:
+    profile = job.status.own_profile
+    if profile is None:
         return
     yield jobs.STEP_SECONDS, profile.step_seconds
     yield jobs.STEP_FRACTION, profile.compute_fraction, "compute"

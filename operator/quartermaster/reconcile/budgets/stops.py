@@ -56,8 +56,8 @@ def standing(job: JobRecord, workers: Sequence[Worker], now: datetime) -> Standi
 
 def _save_s(job: JobRecord) -> float | None:
     """What a save of this job was measured to take [s]; None where it has not been yet."""
-    profile = job.status.profile
-    if profile is None or profile.from_job or profile.checkpoint_stall_seconds is None:
+    profile = job.status.own_profile
+    if profile is None or profile.checkpoint_stall_seconds is None:
         return None
     return float(profile.checkpoint_stall_seconds)
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from quartermaster.api.money.cost import Cost
 from quartermaster.api.status.outcome import CauseStatus, OutcomeStatus, PredictionStatus
 from quartermaster.api.training_job import TrainingJobSpec
-from quartermaster.api.training_job_status import Profile, State, TrainingJobStatus
+from quartermaster.api.training_job_status import State, TrainingJobStatus
 from quartermaster.decide import workers as facts
 from quartermaster.decide.cost import accrual
 from quartermaster.decide.cost.ledger.focus import decimal
@@ -99,10 +99,9 @@ def _with_steps(made: PredictionStatus, steps: int) -> PredictionStatus:
 
 def _forecast(status: TrainingJobStatus, seen: Seen) -> PredictionStatus | None:
     """After its own first steps were measured; None before, and where no end is told."""
-    profile, cost, goodput = status.profile, status.cost, status.goodput
+    profile, cost, goodput = status.own_profile, status.cost, status.goodput
     left = seen.report.seconds_remaining if seen.report is not None else None
-    own = profile is not None and not profile.from_job
-    if profile is None or not own or left is None or status.start_time is None:
+    if profile is None or left is None or status.start_time is None:
         return None
     seconds = (seen.now - status.start_time).total_seconds() + left
     if status.completion_time is not None or seconds > LONGEST_S:
@@ -144,12 +143,12 @@ def outcome(status: TrainingJobStatus, spec: TrainingJobSpec) -> OutcomeStatus |
     if status.state is not State.COMPLETE:
         return None
     took = max(0, int((end - status.start_time).total_seconds()))
-    cost, profile = status.cost or Cost(), status.profile
+    cost, profile = status.cost or Cost(), status.own_profile
     elastic = spec.trainer.min_workers is not None
     run = Run(
         seconds=took,
         usd=_fraction(cost.total),
-        step_seconds=_step(profile),
+        step_seconds=None if profile is None else Fraction(profile.step_seconds),
         times={Part(name): us * MICROSECOND for name, us in cost.exact.microseconds.items()},
         workers=None if elastic else spec.trainer.workers,
     )
@@ -166,18 +165,12 @@ def outcome(status: TrainingJobStatus, spec: TrainingJobSpec) -> OutcomeStatus |
     return OutcomeStatus(
         duration_seconds=took,
         cost=cost.total,
-        step_seconds=profile.step_seconds if run.step_seconds is not None and profile else None,
+        step_seconds=None if profile is None else profile.step_seconds,
         duration_ratio=_ratio(found.duration),
         cost_ratio=_ratio(found.usd),
         step_ratio=_ratio(found.step),
         causes=[CauseStatus(cause=cause, seconds=seconds) for cause, seconds in found.causes],
     )
-
-
-def _step(profile: Profile | None) -> Fraction | None:
-    """A step of its own; what another job has measured is no outcome of this one."""
-    own = profile is not None and not profile.from_job
-    return Fraction(profile.step_seconds) if own and profile is not None else None
 
 
 def _fraction(amount: str | None) -> Fraction | None:

@@ -122,8 +122,8 @@ def borrowed(job: JobRecord, own: str, jobs: Iterable[JobRecord]) -> Profile | N
     size = job.spec.trainer.workers * runtime.processes_per_worker(job.spec) if job.spec else 0
     best: tuple[tuple[bool, datetime, str], Profile] | None = None
     for other in jobs:
-        known, ended = other.status.profile, other.status.completion_time
-        if known is None or ended is None or known.fingerprint != own or known.from_job:
+        known, ended = other.status.own_profile, other.status.completion_time
+        if known is None or ended is None or known.fingerprint != own:
             continue
         if other.key.namespace != job.key.namespace or other.uid == job.uid:
             continue
