@@ -96,10 +96,5 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     )
 
 
-def local_bytes(tensor: Tensor) -> int:
-    """What of a tensor this process holds [byte]."""
-    return (tensor.to_local() if isinstance(tensor, DTensor) else tensor).nbytes
-
-
 def _holds_weights(module: nn.Module) -> bool:
     return any(True for _ in module.parameters())
