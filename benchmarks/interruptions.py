@@ -25,6 +25,7 @@ from kubernetes.aio.client.api.core_v1_api import CoreV1Api
 from benchmarks.machine import RESULTS, commit, machine
 from quartermaster.adapters.kube import MERGE_PATCH, ApiError, KubeClient, connect
 from quartermaster.errors import ClusterError
+from tests.support.stage import digits_job
 
 Json = dict[str, Any]
 
@@ -43,22 +44,10 @@ TARGET = 0.95
 
 def training_job(name: str, epochs: int) -> Json:
     """A small convolutional network on handwritten digits, on one GPU's node."""
-    return {
-        "apiVersion": "quartermaster.dev/v1alpha1",
-        "kind": "TrainingJob",
-        "metadata": {"name": name},
-        "spec": {
-            "model": {"factory": "qm_trainer.zoo:resnet", "args": {"numClasses": 10}},
-            "dataset": {"uri": "builtin://digits"},
-            "trainer": {
-                "workers": 1,
-                "epochs": epochs,
-                "resourcesPerWorker": {"gpus": 1, "cpu": "900m", "memory": "2Gi"},
-            },
-            "checkpoint": {"size": "1Gi", "periodSeconds": 15},
-            "failurePolicy": {"maxRestarts": 100},
-        },
-    }
+    checkpoint = {"size": "1Gi", "periodSeconds": 15}
+    job = digits_job(name, epochs, checkpoint=checkpoint, failurePolicy={"maxRestarts": 100})
+    job["spec"]["trainer"]["workers"] = 1
+    return job
 
 
 @dataclass
