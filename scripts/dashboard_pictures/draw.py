@@ -5,7 +5,6 @@ import html
 import json
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from dashboards.board import Board
 from devcluster import layout
+from devcluster.command import run
 
 SOURCES = Path(__file__).resolve().parents[2] / "dashboards" / "render"
 WIDTH = 1440
@@ -24,7 +24,13 @@ PATIENCE_MS = 60_000
 _ALIASES = ("data", "schema", "ui")
 """Parts of Grafana of which the CommonJS build is taken: the other one does not find its way into
 a bundle, since what it imports is CommonJS too."""
-_LOADERS = ("svg=dataurl", "png=dataurl", "woff=dataurl", "woff2=dataurl", "ttf=empty")
+_LOADERS = (
+    "--loader:.svg=dataurl",
+    "--loader:.png=dataurl",
+    "--loader:.woff=dataurl",
+    "--loader:.woff2=dataurl",
+    "--loader:.ttf=empty",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,8 @@ def draw(board: Board, asked: Asked, picture: Path) -> list[str]:
     """Write one picture; returns what went wrong on the page, such as a panel without data.
 
     Raises:
-        SystemExit: npm, node or chromium is missing or failed, or the browser gave no page.
+        CommandError: npm, node or chromium is missing or failed.
+        SystemExit: The browser gave no page.
     """
     return _draw(board, asdict(asked), _bundle(), picture)
 
@@ -60,19 +67,17 @@ def _bundle() -> Path:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(SOURCES / name, modules)
         # No package's own scripts: none of them is needed to draw.
-        _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=modules)
+        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=modules)
         (modules / "complete").touch()
     for source in SOURCES.glob("*.js*"):
         shutil.copy(source, modules)
-    loaders = [f"--loader:.{one}" for one in _LOADERS]
-    parts = [f"@grafana/{one}=./node_modules/@grafana/{one}/dist/cjs/index.cjs" for one in _ALIASES]
-    _run(
-        *("node_modules/.bin/esbuild", "page.jsx", "--bundle", "--minify", "--log-level=error"),
-        *("--outfile=bundle/page.js", "--jsx=automatic", *loaders),
-        *(f"--alias:{one}" for one in parts),
-        '--define:process.env.NODE_ENV="production"',
-        folder=modules,
-    )
+    command = ["node_modules/.bin/esbuild", "page.jsx", "--bundle", "--minify", "--log-level=error"]
+    command += ["--outfile=bundle/page.js", "--jsx=automatic", *_LOADERS]
+    command += [
+        f"--alias:@grafana/{one}=./node_modules/@grafana/{one}/dist/cjs/index.cjs"
+        for one in _ALIASES
+    ]
+    run([*command, '--define:process.env.NODE_ENV="production"'], cwd=modules)
     return modules / "bundle"
 
 
@@ -93,37 +98,17 @@ def _draw(board: Board, asked: Mapping[str, object], bundle: Path, picture: Path
             _, faults = _look(page, large, height)
         if not large.is_file() or height is None:
             raise SystemExit(f"error: {board.name} was not drawn: {faults}")
-        _run(
-            *("node", "smaller.js", str(large), str(picture.resolve())),
-            folder=bundle.parent,
-        )
+        run(["node", "smaller.js", large, picture.resolve()], cwd=bundle.parent)
     return faults
 
 
 def _look(page: Path, picture: Path, height: int) -> tuple[int | None, list[str]]:
     """Take a picture; returns how tall the page wants to be [pixels], and what went wrong on it."""
-    drawn = _run(
-        *("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-        *(f"--user-data-dir={page.parent}/profile", f"--window-size={WIDTH},{height}"),
-        *("--allow-file-access-from-files", f"--virtual-time-budget={PATIENCE_MS}"),
-        *(f"--screenshot={picture}", "--dump-dom", page.as_uri()),
-    )
+    command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    command += [f"--user-data-dir={page.parent}/profile", f"--window-size={WIDTH},{height}"]
+    command += ["--allow-file-access-from-files", f"--virtual-time-budget={PATIENCE_MS}"]
+    drawn = run([*command, f"--screenshot={picture}", "--dump-dom", page.as_uri()])
     tall = re.search(r'data-height="(\d+)"', drawn)
     found = re.search(r'data-faults="([^"]*)"', drawn)
     faults: list[str] = json.loads(html.unescape(found[1])) if found else ["nothing was drawn"]
     return int(tall[1]) if tall else None, faults
-
-
-def _run(*command: str, folder: Path | None = None) -> str:
-    """The output of a command.
-
-    Raises:
-        SystemExit: It is not there, or it failed.
-    """
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise SystemExit(f"error: {command[0]} is not installed") from None
-    if done.returncode != 0:
-        raise SystemExit(f"error: {' '.join(command[:3])}: {done.stderr.strip()}")
-    return done.stdout

@@ -1,13 +1,13 @@
 """Jobs of two teams on the development cluster, so that dashboards have something to show."""
 
 import json
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from devcluster.command import run
+from devcluster.errors import CommandError
 
 Json = dict[str, Any]
 
@@ -104,15 +104,12 @@ class Teams:
         self._kubectl("-n", team, "apply", "-f", "-", stdin=text)
 
     def _kubectl(self, *arguments: str, stdin: str | None = None, may_fail: bool = False) -> str:
-        if may_fail:
-            subprocess.run(
-                ["kubectl", *arguments],
-                env={**self.environment},
-                capture_output=True,
-                check=False,
-            )
+        try:
+            return run(["kubectl", *arguments], env=self.environment, stdin=stdin)
+        except CommandError:
+            if not may_fail:
+                raise
             return ""
-        return run(["kubectl", *arguments], env=self.environment, stdin=stdin)
 
 
 _QUOTA = {"nominalQuota": [{"accelerator": gpu, "gpus": 8} for gpu in GPUS]}
