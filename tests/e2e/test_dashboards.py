@@ -28,6 +28,9 @@ ROUNDED_USD = 8 * 0.00005
 """A status tells the sum and its seven parts with four digits each."""
 SETTLE_S = 4 * SCRAPE_S
 """From a job's end until its last figures were scraped, and scraped again [s]."""
+FULL_MINUTE_S = 60 + SETTLE_S
+"""Since Prometheus was started, so that a full minute of the clock was scraped [s]: a panel over an
+hour looks at nothing else."""
 
 RECORDED = ("job_gpu_busy_ratio",)
 """Metrics that this cluster cannot have: its GPUs are pretended, and have no counters. They are
@@ -110,6 +113,7 @@ def test_every_panel_has_data_and_a_job_costs_the_same_everywhere(
 ) -> None:
     began = time.time()
     play(stage)
+    time.sleep(max(0.0, began + FULL_MINUTE_S - time.time()))
     assert empty(watched, stage.namespace, began) == []
     for name in (MOVED, STEADY):
         cost = stage.status(name)["cost"]
