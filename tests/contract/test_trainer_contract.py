@@ -97,7 +97,7 @@ def test_the_gang_that_the_operator_writes_is_the_one_that_the_trainer_reads() -
     spec = make.spec(trainer={"workers": 3, "resourcesPerWorker": {"gpus": 4}})
     gang = Gang.from_environment(plain(spec))
     assert (gang.nodes, gang.node_rank, gang.processes) == (3, 0, 4)
-    assert gang.address == f"digits-0.digits:{runtime.MASTER_PORT}"
+    assert (gang.host, gang.port) == ("digits-0.digits", runtime.MASTER_PORT)
     assert gang.id == "uid-1"
 
 

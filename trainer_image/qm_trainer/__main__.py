@@ -20,9 +20,10 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", required=True, metavar="launch | train")
     launch = commands.add_parser(
         "launch",
-        help="run this worker of a gang by torchrun's agent, as the PET_* variables say",
-        description="Waits for worker 0, starts the processes of this worker, and ends with the "
-        "contract's exit code. With SCRIPT, each process runs that instead of the built-in loop.",
+        help="run this worker of a gang as torchrun would, by the PET_* variables",
+        description="Starts the processes of this worker, has them meet the others at worker 0, "
+        "and ends with the contract's exit code. With SCRIPT, each process runs that instead of "
+        "the built-in loop.",
     )
     launch.add_argument("script", nargs="?", metavar="SCRIPT", help="a Python script of your own")
     launch.add_argument("args", nargs=argparse.REMAINDER, metavar="ARG", help="its arguments")
@@ -49,7 +50,7 @@ def _launch(asked: argparse.Namespace) -> int:
 
     own = [sys.executable, "-u", asked.script, *asked.args] if asked.script else None
     return launcher.launch(
-        own or launcher.own_command(),
+        own,
         termination_log=Path(os.environ.get("QM_TERMINATION_LOG", launcher.TERMINATION_LOG)),
     )
 

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 MAX_BODY = 16 * 1024
 MIN_INTERVAL = timedelta(seconds=1)
 """A trainer reports every 2 s; one that reports faster than this is told to slow down."""
+LAST_WORDS = {"Saving", "Done"}
+"""States that a worker tells before it ends: that it begins to save, and what it has saved."""
 TOKEN_CACHE_TIME = timedelta(minutes=5)
 TOKEN_CACHE_SIZE = 4096
 
@@ -100,6 +102,7 @@ class ProgressEndpoint:
         self._answered = answered
         self._expected = expected
         self._reports: dict[str, Report] = {}
+        self._taken: dict[str, dict[str, list[datetime]]] = {}
 
     def last(self, job_uid: str) -> Report | None:
         """The last report of a job."""
@@ -108,6 +111,7 @@ class ProgressEndpoint:
     def forget(self, job_uid: str) -> None:
         """The job is gone."""
         self._reports.pop(job_uid, None)
+        self._taken.pop(job_uid, None)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one report, with how long runs last on average where it is, if that is known."""
@@ -137,16 +141,26 @@ class ProgressEndpoint:
         job, refusal = await self._authorised(token)
         if job is None:
             return refusal
-        old = self._reports.get(job.uid)
-        if (
-            old is not None
-            and report.received - old.received < MIN_INTERVAL
-            and report.state != "Done"
-        ):
+        if self._too_fast(job.uid, report):
             return 429, "at most one report in 2 s"
         self._reports[job.uid] = report
         self._accepted(job.uid)
         return 204, job.uid
+
+    def _too_fast(self, job_uid: str, report: Report) -> bool:
+        """Whether it follows another too soon; a worker's last words wait for none before them.
+
+        A worker does not end before they are taken, and a node that is about to go does not wait.
+        """
+        last = report.state in LAST_WORDS
+        of_its_kind = self._taken.setdefault(job_uid, {}).setdefault(
+            report.state if last else "", []
+        )
+        of_its_kind[:] = [at for at in of_its_kind if report.received - at < MIN_INTERVAL]
+        if len(of_its_kind) > last:
+            return True
+        of_its_kind.append(report.received)
+        return False
 
     def _stranger(self) -> tuple[int, str]:
         if not self._leading():

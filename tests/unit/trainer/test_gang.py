@@ -64,7 +64,7 @@ class Road:
 
 def wait(road: Road) -> None:
     gang.wait_for_leader(
-        Gang.from_environment(PAIR), clock=road.clock, sleep=road.sleep, probe=road.probe
+        "digits-0.digits", 29500, clock=road.clock, sleep=road.sleep, probe=road.probe
     )
 
 
@@ -87,11 +87,14 @@ def test_waiting_ends_some_time() -> None:
 
 def test_a_real_port_answers_or_does_not() -> None:
     port = gang.free_port()
-    alone = Gang(2, 1, 1, "127.0.0.1", port, "u")
     seconds = itertools.count()
     with pytest.raises(PeerLost, match="connection refused"):
         gang.wait_for_leader(
-            alone, wait_s=2.0, clock=lambda: float(next(seconds)), sleep=lambda _: None
+            "127.0.0.1",
+            port,
+            wait_s=2.0,
+            clock=lambda: float(next(seconds)),
+            sleep=lambda _: None,
         )
     with socket.create_server(("127.0.0.1", port)):
-        gang.wait_for_leader(alone)
+        gang.wait_for_leader("127.0.0.1", port)

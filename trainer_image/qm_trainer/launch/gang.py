@@ -10,7 +10,7 @@ from qm_trainer.console import duration
 from qm_trainer.errors import ConfigError, PeerLost
 
 WAIT_S = 900.0
-"""How long worker 0 may take to answer [s]: a cold node pulls an image of some gigabytes."""
+"""How long the others may take to come [s]: a cold node pulls an image of some gigabytes."""
 SAY_S = 30.0
 """Between two lines while waiting [s]."""
 TRY_S = 0.5
@@ -58,14 +58,10 @@ class Gang:
             )
         return gang
 
-    @property
-    def address(self) -> str:
-        """Worker 0, `HOST:PORT`."""
-        return f"{self.host}:{self.port}"
-
 
 def wait_for_leader(
-    gang: Gang,
+    host: str,
+    port: int,
     *,
     wait_s: float = WAIT_S,
     clock: Callable[[], float] = time.monotonic,
@@ -79,22 +75,20 @@ def wait_for_leader(
     Raises:
         PeerLost: If it has not answered after `wait_s` [s].
     """
-    probe = probe or _probe
+    probe, address = probe or _probe, f"{host}:{port}"
     began = said = clock()
-    while trouble := probe(gang.host, gang.port):
+    while trouble := probe(host, port):
         now = clock()
         if now - began >= wait_s:
-            raise PeerLost(
-                f"worker 0 at {gang.address} did not answer in {duration(wait_s)}: {trouble}"
-            )
+            raise PeerLost(f"worker 0 at {address} did not answer in {duration(wait_s)}: {trouble}")
         if now - said >= SAY_S:
             said = now
             _log.info(
-                "waiting for worker 0 at %s: %s (%s)", gang.address, trouble, duration(now - began)
+                "waiting for worker 0 at %s: %s (%s)", address, trouble, duration(now - began)
             )
         sleep(TRY_S)
     if clock() - began > 1.0:
-        _log.info("worker 0 at %s answered after %s", gang.address, duration(clock() - began))
+        _log.info("worker 0 at %s answered after %s", address, duration(clock() - began))
 
 
 def free_port() -> int:

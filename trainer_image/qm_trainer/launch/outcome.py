@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,26 @@ class Failure:
     exit_code: int
     """Of the process [code]; minus the signal's number where a signal ended it."""
     time: float
-    """When it was seen [s since the epoch]."""
+    """When it was seen; of no particular origin [s]."""
+
+
+class Mark(StrEnum):
+    """How far a process of the built-in loop has come."""
+
+    JOINED = "joined"
+    """It has met all the others."""
+    READY = "ready"
+    """It has state that is worth saving: SIGTERM does not just end it any more."""
+
+
+def reach(folder: Path, rank: int, mark: Mark) -> None:
+    """Tell the launcher that a process has come so far."""
+    (folder / f"{mark.value}-{rank}").touch()
+
+
+def reached(folder: Path, mark: Mark) -> bool:
+    """Whether some process of this worker has come so far."""
+    return any(folder.glob(f"{mark.value}-*"))
 
 
 def write(folder: Path, rank: int, ending: Ending) -> None:

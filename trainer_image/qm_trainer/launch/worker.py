@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from types import FrameType
@@ -15,6 +15,8 @@ from types import FrameType
 from qm_trainer import config, console, errors, loop, progress, session
 from qm_trainer.errors import Ending, TrainerError
 from qm_trainer.launch import outcome
+from qm_trainer.launch.gang import WAIT_S, wait_for_leader
+from qm_trainer.launch.outcome import Mark
 from qm_trainer.parallel import processes
 
 _log = logging.getLogger("qm_trainer")
@@ -45,38 +47,49 @@ def work(
     """Train as `configuration` says; answers the exit code."""
     rank, size = int(environment.get("RANK", "0")), int(environment.get("WORLD_SIZE", "1"))
     tail = console.set_up(rank, size)
-    folder = environment.get(outcome.DIRECTORY_VARIABLE)
-    if folder:
-        (Path(folder) / f"started-{rank}").touch()
+    named = environment.get(outcome.DIRECTORY_VARIABLE)
+    folder = Path(named) if named else None
     reporter = progress.from_environment(environment)
     try:
-        _train(configuration(), run_dir, reporter, environment)
+        _train(configuration(), run_dir, reporter, environment, folder)
     except Exception as error:  # noqa: BLE001 - the edge: every end becomes a class and a sentence
         failed = errors.classify(error, stepped=False)
         _show_own_frames(error)
         ending = Ending(failed.kind, str(failed), tail.text())
         reporter.close()
         if folder:
-            outcome.write(Path(folder), rank, ending)
+            outcome.write(folder, rank, ending)
         else:
             _log.error("%s: %s", ending.kind, ending.message)
         return failed.exit_code
     reporter.close()
     if folder and rank == 0:
-        outcome.write_report(Path(folder), reporter.last)
-    if folder:
-        (Path(folder) / f"done-{rank}").touch()
+        outcome.write_report(folder, reporter.last)
     return 0
 
 
 def _train(
-    text: str, run_dir: Path, reporter: progress.Reporter, environment: Mapping[str, str]
+    text: str,
+    run_dir: Path,
+    reporter: progress.Reporter,
+    environment: Mapping[str, str],
+    folder: Path | None,
 ) -> None:
     run = config.parse(text)
     # A note on 1 x 1 kernels, whose two layouts are the same numbers in the same order.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-    world = processes.join(environment)
+    world = _join(environment)
     stop = StopFlag()
+
+    def come_to(mark: Mark) -> None:
+        if folder:
+            outcome.reach(folder, world.rank, mark)
+
+    def ready() -> None:
+        stop.arm()
+        come_to(Mark.READY)
+
+    come_to(Mark.JOINED)
     out = session.Surroundings(
         run_dir=run_dir,
         world=world,
@@ -84,10 +97,17 @@ def _train(
         now=lambda: datetime.now(UTC),  # noqa: TID251 - the edge: the clock enters here
         clock=monotonic,
         stop=stop,
-        ready=stop.arm,
+        ready=ready,
     )
     loop.train(run, out)
     processes.leave(world)
+
+
+def _join(environment: Mapping[str, str]) -> processes.World:
+    """Meet the others at the store that rank 0 opens."""
+    if environment.get("RANK", "0") != "0":
+        wait_for_leader(environment["MASTER_ADDR"], int(environment["MASTER_PORT"]))
+    return processes.join(environment, timedelta(seconds=WAIT_S))
 
 
 def _show_own_frames(error: BaseException) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import TCPStore
 
 COLLECTIVE_TIMEOUT = timedelta(minutes=5)
 """How long a process waits for the others in one operation. A peer that dies closes its connections
@@ -30,8 +31,15 @@ class World:
         return self.rank == 0
 
 
-def join(environment: Mapping[str, str] = os.environ) -> World:
-    """Meet the other processes as torchrun's environment says; alone where it says nothing."""
+def join(
+    environment: Mapping[str, str] = os.environ, patience: timedelta = COLLECTIVE_TIMEOUT
+) -> World:
+    """Meet the other processes as torchrun's environment says; alone where it says nothing.
+
+    Args:
+        environment: What torchrun or our launcher has set.
+        patience: How long the others may take to come.
+    """
     rank, size = int(environment.get("RANK", "0")), int(environment.get("WORLD_SIZE", "1"))
     local_rank = int(environment.get("LOCAL_RANK", "0"))
     cuda = torch.cuda.is_available()
@@ -41,8 +49,28 @@ def join(environment: Mapping[str, str] = os.environ) -> World:
     if "RANK" not in environment:
         return World(0, 1, 0, device)
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
-    dist.init_process_group(backend, timeout=COLLECTIVE_TIMEOUT)
+    if environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        dist.init_process_group(backend, timeout=COLLECTIVE_TIMEOUT)
+    else:
+        dist.init_process_group(
+            backend,
+            store=_store(environment, rank, size, patience),
+            rank=rank,
+            world_size=size,
+            timeout=COLLECTIVE_TIMEOUT,
+        )
     return World(rank, size, local_rank, device, distributed=True)
+
+
+def _store(
+    environment: Mapping[str, str], rank: int, size: int, patience: timedelta
+) -> TCPStore:
+    """Where the processes find each other; rank 0 holds it, and all wait until all have come."""
+    host = "localhost" if rank == 0 else environment["MASTER_ADDR"]
+    port = int(environment["MASTER_PORT"])
+    store = TCPStore(host, port, size, is_master=rank == 0, timeout=patience)
+    store.set_timeout(COLLECTIVE_TIMEOUT)
+    return store
 
 
 def leave(world: World) -> None:

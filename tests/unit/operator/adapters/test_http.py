@@ -171,6 +171,23 @@ async def test_a_standby_sends_the_worker_to_the_leader(unused_tcp_port: int) ->
         assert await it.post(GOOD, token(name="gone")) == 503
 
 
+async def test_what_a_worker_saves_at_its_end_is_not_kept_back_by_its_last_step(
+    unused_tcp_port: int,
+) -> None:
+    async with door(REVIEWS, unused_tcp_port) as (it, _):
+        assert await it.post(GOOD | {"state": "Training"}) == 204
+        it.clock.advance(0.1)
+        assert await it.post(GOOD | {"state": "Saving"}) == 204
+        it.clock.advance(0.1)
+        assert await it.post(GOOD | {"state": "Saving"}) == 204
+        assert await it.post(GOOD | {"state": "Saving"}) == 429
+        assert await it.post(GOOD | {"state": "Training"}) == 429
+        it.clock.advance(1.0)
+        assert await it.post(GOOD | {"state": "Saving"}) == 204
+        it.endpoint.forget("uid-job")
+        assert await it.post(GOOD | {"state": "Saving"}) == 204
+
+
 async def test_too_fast_is_told_and_the_last_report_is_never_too_fast(
     unused_tcp_port: int,
 ) -> None:
