@@ -1,11 +1,13 @@
-"""What an interruption costs a real training, on the development cluster.
+"""What interruptions cost a real training, on the development cluster.
 
     make bench-interruptions          (python -m benchmarks.interruptions)
 
-One job of the built-in trainer, twice in one session: left alone, and interrupted twenty times, by
-turns by the sign that a spot node is taken away, and by an eviction. How many steps were lost is
+A job of the built-in trainer is interrupted twenty times by the sign that a spot node is taken
+away. Beside it on the same machine the same training runs in a pod of its own, which nobody
+interrupts: how many steps either makes in the same time is the goodput. How many steps were lost is
 what the run itself says: after which step it saved when it was told to go, and after which step its
-next life went on. Nothing else may run on the cluster.
+next life went on. Then the job is evicted some times, which Kubernetes answers more slowly. Nothing
+else may run on the cluster.
 """
 
 import argparse
@@ -16,11 +18,12 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes.aio.client.api.core_v1_api import CoreV1Api
+from kubernetes.aio.client.exceptions import ApiException as ClientError
 
 from benchmarks.machine import RESULTS, commit, machine
 from quartermaster.adapters.kube import MERGE_PATCH, ApiError, KubeClient, connect
@@ -33,19 +36,25 @@ JOBS = "/apis/quartermaster.dev/v1alpha1/namespaces/{}/trainingjobs"
 PODS = "/api/v1/namespaces/{}/pods"
 NODE = "/api/v1/nodes/{}"
 NOTICE = "aws-node-termination-handler/spot-itn"
-STEPPING_S = 3.0
-"""So long a life steps at least before it is interrupted [s]."""
+EVERY_S = 100.0
+"""So long a life steps before it is interrupted [s]."""
+EVICTED_AFTER_S = 10.0
+"""So long it steps before it is evicted [s]."""
+ENOUGH_EPOCHS = 100_000
+"""More than anybody waits for; the measurement ends by itself."""
 PATIENCE_S = 120.0
 SAVED = re.compile(r"state saved after step (\d+) of (\d+)")
 RESUMED = re.compile(r"resuming after step (\d+)")
+STEPPED = re.compile(r"^(\S+) \S+ step (\d+)/", re.MULTILINE)
+"""A line of progress in a log with times."""
 TARGET = 0.95
 """Of the goodput of a run that nobody interrupts."""
 
 
-def training_job(name: str, epochs: int) -> Json:
+def training_job(name: str) -> Json:
     """A small convolutional network on handwritten digits, on one GPU's node."""
     checkpoint = {"size": "1Gi", "periodSeconds": 15}
-    job = digits_job(name, epochs, checkpoint=checkpoint, failurePolicy={"maxRestarts": 100})
+    job = digits_job(name, ENOUGH_EPOCHS, checkpoint=checkpoint, failurePolicy={"maxRestarts": 100})
     job["spec"]["trainer"]["workers"] = 1
     return job
 
@@ -58,7 +67,7 @@ class Interruption:
     told: float
     """When the sign was set or the eviction asked for [s since 1970]."""
     ended: float = 0.0
-    """When the container ended."""
+    """When it was told that the container had ended."""
     stepped: float = 0.0
     """When the next life made its first step."""
     saved: int = 0
@@ -72,19 +81,92 @@ class Interruption:
         return self.saved - self.resumed
 
 
-@dataclass
-class Run:
-    """A job's life, from its first step on."""
+def undisturbed_pod(worker: Json) -> Json:
+    """The same training as a worker's, in a pod that belongs to no job and is left alone."""
+    container = worker["spec"]["containers"][0]
+    kept = {"QM_CONFIG", "OMP_NUM_THREADS", "HOME"}
+    asked = container["resources"]["requests"]
+    amounts = {name: asked[name] for name in ("cpu", "memory")}
+    return {
+        "metadata": {"name": "undisturbed"},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "nodeName": worker["spec"]["nodeName"],
+            "securityContext": worker["spec"]["securityContext"],
+            "containers": [
+                {
+                    "name": "trainer",
+                    "image": container["image"],
+                    "command": container["command"],
+                    "env": [each for each in container["env"] if each["name"] in kept]
+                    + [{"name": "QM_RUN_DIR", "value": "/artifacts/run"}],
+                    "resources": {"requests": amounts, "limits": {"memory": amounts["memory"]}},
+                    "securityContext": container["securityContext"],
+                    "volumeMounts": [
+                        {"name": name, "mountPath": f"/{name}"} for name in ("artifacts", "tmp")
+                    ],
+                }
+            ],
+            "volumes": [{"name": name, "emptyDir": {}} for name in ("artifacts", "tmp")],
+        },
+    }
 
-    name: str
-    steps: int = 0
-    seconds: float = 0.0
-    """From the first step to the end."""
-    interruptions: list[Interruption] = field(default_factory=list)
-    goodput: Json = field(default_factory=dict)
-    """What the job's status says."""
-    microseconds: Json = field(default_factory=dict)
-    """What pod time went into, as the job's status says [us]."""
+
+@dataclass(frozen=True)
+class Reading:
+    """How far a run was at a moment."""
+
+    at: float
+    """[s since 1970]"""
+    step: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """The steps of one run between two moments."""
+
+    first: Reading
+    last: Reading
+
+    @property
+    def steps(self) -> int:
+        """Steps [count]."""
+        return self.last.step - self.first.step
+
+    @property
+    def seconds(self) -> float:
+        """Time between the two [s]."""
+        return self.last.at - self.first.at
+
+    @property
+    def steps_per_second(self) -> float:
+        """Mean speed [1/s]."""
+        return self.steps / self.seconds
+
+
+@dataclass
+class Found:
+    """What was measured."""
+
+    undisturbed: Window
+    disturbed: Window
+    reclaims: list[Interruption]
+    evictions: list[Interruption]
+    goodput: Json
+    """What the job's status says after the reclaims."""
+    microseconds: Json
+    """What pod time went into by then, as the job's status says [us]."""
+
+    @property
+    def ratio(self) -> float:
+        """Steps that count beside those of the undisturbed run in the same time [1]."""
+        return self.disturbed.steps_per_second / self.undisturbed.steps_per_second
+
+    @property
+    def each_s(self) -> float:
+        """What one interruption took of the run's time [s]."""
+        return (1.0 - self.ratio) * self.disturbed.seconds / len(self.reclaims)
 
 
 class Bench:
@@ -95,24 +177,59 @@ class Bench:
         self._core = core
         self._namespace = namespace
 
-    async def run(self, name: str, epochs: int, interruptions: int) -> Run:
-        """Run a job to its end; that many times it is interrupted while it steps."""
-        await self._client.create(JOBS.format(self._namespace), training_job(name, epochs))
-        run = Run(name)
-        began = await self._stepping(name, after=0.0)
-        for number in range(interruptions):
-            run.interruptions.append(await self._interrupt(name, ("reclaim", "evict")[number % 2]))
-            say(f"{number + 1}: {told(run.interruptions[-1])}")
-        status = await self._wait(name, lambda s: s.get("state") == "Complete", 900, "complete")
-        run.seconds = seconds(status["completionTime"]) - began
-        run.steps, run.goodput = status["progress"]["step"], status["goodput"]
-        run.microseconds = status["cost"]["exact"]["microseconds"]
-        await self._client.delete(f"{JOBS.format(self._namespace)}/{name}")
-        return run
+    async def run(self, reclaims: int, every_s: float, evictions: int) -> Found:
+        """Run the job and its peer side by side, and interrupt the one."""
+        job, peer = "disturbed", "undisturbed"
+        await self._client.create(JOBS.format(self._namespace), training_job(job))
+        await self._stepping(job, after=0.0)
+        pod = undisturbed_pod(await self._living(job))
+        await self._client.create(PODS.format(self._namespace), pod)
+        first = await self._read(peer), await self._read(await self._pod_of(job))
+        hits = [await self._told(job, "reclaim", every_s, n) for n in range(1, reclaims + 1)]
+        # As long a stretch after the last interruption as before the first.
+        await asyncio.sleep(every_s)
+        last = await self._read(peer), await self._read(await self._pod_of(job))
+        status = await self._wait(job, lambda _: True, PATIENCE_S, "there")
+        windows = [Window(*each) for each in zip(first, last, strict=True)]
+        say(f"steps a second: {' and '.join(f'{it.steps_per_second:.2f}' for it in windows)}")
+        gone = [await self._told(job, "evict", EVICTED_AFTER_S, n) for n in range(1, evictions + 1)]
+        return Found(
+            undisturbed=windows[0],
+            disturbed=windows[1],
+            reclaims=hits,
+            evictions=gone,
+            goodput=status["goodput"],
+            microseconds=status["cost"]["exact"]["microseconds"],
+        )
 
-    async def _interrupt(self, name: str, kind: str) -> Interruption:
+    async def _told(self, name: str, kind: str, after_s: float, number: int) -> Interruption:
+        hit = await self._interrupt(name, kind, after_s)
+        say(f"{number}: {told(hit)}")
+        return hit
+
+    async def _pod_of(self, name: str) -> str:
+        return str((await self._living(name))["metadata"]["name"])
+
+    async def _read(self, pod: str) -> Reading:
+        """The newest line of progress in a pod's log, once there is one."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            log = ""
+            with suppress(ClientError):
+                log = await self._core.read_namespaced_pod_log(
+                    pod, self._namespace, timestamps=True, tail_lines=200
+                )
+            lines = STEPPED.findall(log)
+            if lines:
+                at, step = lines[-1]
+                return Reading(seconds(at[:26] + "Z"), int(step))
+            if time.monotonic() > end:
+                raise SystemExit(f"{pod} says nothing of a step: {log[-500:]}")
+            await asyncio.sleep(0.5)
+
+    async def _interrupt(self, name: str, kind: str, after_s: float) -> Interruption:
         stepped = await self._stepping(name, after=0.0)
-        await asyncio.sleep(max(0.0, stepped + STEPPING_S - time.time()))
+        await asyncio.sleep(max(0.0, stepped + after_s - time.time()))
         pod = await self._living(name)
         node, key = pod["spec"]["nodeName"], pod["metadata"]["name"]
         it = Interruption(kind, time.time())
@@ -186,7 +303,7 @@ class Bench:
                         ended = (each.get("state") or {}).get("terminated") or {}
                         words = SAVED.search(str(ended.get("message", "")))
                         if words:
-                            return seconds(ended["finishedAt"]), int(words[1])
+                            return time.time(), int(words[1])
 
     async def _resumed(self, name: str) -> int:
         """After which step the life that runs went on, as its log says."""
@@ -233,21 +350,17 @@ async def in_namespace(client: KubeClient, work: Callable[[str], Awaitable[None]
 async def main() -> None:
     """Measure, and write the document."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--interruptions", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=150, help="of the job")
+    parser.add_argument("--reclaims", type=int, default=20)
+    parser.add_argument("--every", type=float, default=EVERY_S, help="seconds of steps between two")
+    parser.add_argument("--evictions", type=int, default=4, help="afterwards")
     options = parser.parse_args()
     api = await connect(os.environ["KUBECONFIG"])
     client = KubeClient(api, lambda: True, lambda *_: None)
 
     async def work(namespace: str) -> None:
         bench = Bench(client, CoreV1Api(api), namespace)
-        alone = await bench.run("alone", options.epochs, 0)
-        say(f"alone: {alone.steps} steps in {alone.seconds:.0f} s")
-        disturbed = await bench.run("disturbed", options.epochs, options.interruptions)
-        say(f"disturbed: {disturbed.steps} steps in {disturbed.seconds:.0f} s")
-        if alone.steps != disturbed.steps:
-            raise SystemExit(f"{disturbed.steps} steps are not the {alone.steps} of the other run")
-        (RESULTS / "interruptions.md").write_text(document(alone, disturbed))
+        found = await bench.run(options.reclaims, options.every, options.evictions)
+        (RESULTS / "interruptions.md").write_text(document(found, options.every))
 
     try:
         await in_namespace(client, work)
@@ -256,78 +369,66 @@ async def main() -> None:
 
 
 INTRODUCTION = """\
-# What an interruption costs a training
+# What interruptions cost a training
 
 Command: `make bench-interruptions`. A residual network on handwritten digits by the built-in
-trainer, one worker, on the development cluster: the same job twice in one session. Interrupted by
-turns by a spot node's reclaim sign, upon which the job moves to the other node, and by an eviction,
-each 3 s or more after steps went on. Checkpoints every 15 s beside those.
+trainer, one worker, on the development cluster. A spot node's reclaim sign interrupts it again and
+again, upon which the job moves to the other node. Beside it runs the same training in a pod of its
+own, which nobody interrupts. Checkpoints every 15 s beside those that an interruption asks for.
 """
 REMARK = """\
 Most of the time is starting again: a container, PyTorch, the data. After an eviction that begins
-later, which fits the ten seconds that Kubernetes' Job controller waits before it replaces a failed
-pod; a job that moves is suspended and resumed, and does not wait. Nothing here says how long a
-start takes with a large image that a node does not have, or with a large checkpoint. A node that is
-gone without a sign is not in it: it loses the steps since the last checkpoint. Kubernetes tells
-ends in whole seconds, rounded down.
-"""
+ten seconds later, since Kubernetes' Job controller waits so long before it replaces a failed pod; a
+job that moves is suspended and resumed, and does not wait. Nothing here says how long a start takes
+with a large image that a node does not have, or with a large checkpoint. A node that is gone
+without a sign is not in it: it loses the steps since the last checkpoint."""
 
 
-def document(alone: Run, disturbed: Run) -> str:
+def document(found: Found, every_s: float) -> str:
     """The figures."""
-    hits = disturbed.interruptions
-    each = (disturbed.seconds - alone.seconds) / len(hits)
-    goodput, hourly = alone.seconds / disturbed.seconds, 3600 / (3600 + each)
+    each, hourly = found.each_s, 3600 / (3600 + found.each_s)
+    sides = (found.undisturbed, found.disturbed)
     lines = [
         f"Commit {commit()}; {machine()}, shared with the whole cluster.",
         "GPUs are pretended: the training runs on the processors.",
         "",
-        "| | undisturbed | interrupted |",
+        "| in the same time | undisturbed | interrupted |",
         "|---|---|---|",
-        f"| interruptions | 0 | {len(hits)} |",
-        f"| steps that count | {alone.steps} | {disturbed.steps} |",
-        f"| first step to the end [s] | {alone.seconds:.0f} | {disturbed.seconds:.0f} |",
+        f"| interruptions, each after {every_s:.0f} s of steps | 0 | {len(found.reclaims)} |",
+        f"| seconds | {' | '.join(f'{it.seconds:.0f}' for it in sides)} |",
+        f"| steps that count | {' | '.join(str(it.steps) for it in sides)} |",
+        f"| steps a second | {' | '.join(f'{it.steps_per_second:.2f}' for it in sides)} |",
         *(
-            f"| pod time that was {part} [s] | {_went(alone, part)} | {_went(disturbed, part)} |"
+            f"| pod time that was {part} [s] | | {found.microseconds.get(part, 0) / 10**6:.0f} |"
             for part in ("Useful", "Checkpoint", "Rework", "Recovery", "Other")
         ),
-        f"| `goodput.interruptions` | {_hits(alone)} | {_hits(disturbed)} |",
+        f"| `goodput.interruptions` | | {found.goodput.get('interruptions', 0)} |",
         "",
         "| of an interruption | median | most |",
         "|---|---|---|",
-        _row("steps lost", [float(it.lost) for it in hits], 0),
-        _row("reclaim: sign until the worker has saved and ended [s]", _gone(hits, "reclaim")),
-        _row("reclaim: sign until the next step [s]", _back(hits, "reclaim")),
-        _row("eviction until the worker has saved and ended [s]", _gone(hits, "evict")),
-        _row("eviction until the next step [s]", _back(hits, "evict")),
+        *_rows("reclaim", found.reclaims),
+        *_rows("eviction", found.evictions),
         "",
-        f"Goodput beside the undisturbed run: {_percent(goodput, 0)} with an interruption every",
-        f"{disturbed.seconds / len(hits):.0f} s; each took {each:.1f} s of the run's time.",
-        f"So {_percent(TARGET, 0)} are kept where interruptions are",
+        f"Goodput beside the undisturbed run: {_percent(found.ratio, 1)}. An interruption took",
+        f"{each:.1f} s of the run's time, so {_percent(TARGET, 0)} are kept where they are",
         f"{each * TARGET / (1 - TARGET):.0f} s or more apart; with one an hour it would be",
         f"{_percent(hourly, 1)}.",
     ]
     return "\n".join([INTRODUCTION, *lines, "", REMARK])
 
 
+def _rows(kind: str, hits: list[Interruption]) -> list[str]:
+    if not hits:
+        return []
+    return [
+        _row(f"{kind}: steps lost", [float(it.lost) for it in hits], 0),
+        _row(f"{kind}: until the worker has saved and ended [s]", [i.ended - i.told for i in hits]),
+        _row(f"{kind}: until the next step [s]", [i.stepped - i.told for i in hits]),
+    ]
+
+
 def _percent(share: float, digits: int) -> str:
     return f"{100 * share:.{digits}f} %"
-
-
-def _went(run: Run, part: str) -> str:
-    return f"{run.microseconds.get(part, 0) / 10**6:.0f}"
-
-
-def _hits(run: Run) -> int:
-    return int(run.goodput.get("interruptions", 0))
-
-
-def _gone(hits: list[Interruption], kind: str) -> list[float]:
-    return [it.ended - it.told for it in hits if it.kind == kind]
-
-
-def _back(hits: list[Interruption], kind: str) -> list[float]:
-    return [it.stepped - it.told for it in hits if it.kind == kind]
 
 
 def _row(name: str, values: list[float], digits: int = 1) -> str:
