@@ -27,6 +27,7 @@ def tree(**changes: Any) -> dict[str, Any]:
     args = {"numClasses": 10, "width": 32, "dropout": 0.1}
     model: dict[str, Any] = {"factory": "qm_trainer.zoo:mlp", "args": args}
     dataset: dict[str, Any] = {"uri": "builtin://digits", "args": {}}
+    dataset["args"] = changes.pop("datasetArgs", {})
     for name, value in changes.items():
         homes = [s for s in (checkpoint, model, dataset) if name in s]
         (homes[0] if homes else trainer)[name] = value

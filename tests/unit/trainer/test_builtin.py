@@ -48,7 +48,7 @@ def test_half_a_download_is_refused() -> None:
 
 
 def test_the_digits_are_all_there() -> None:
-    found = builtin.read("digits", "builtin://digits")
+    found = builtin.read("digits", "builtin://digits", {})
     assert found["x"].shape == (1797, 1, 8, 8)
     assert np.bincount(found["y"]).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert abs(float(found["x"].mean())) < 0.01
@@ -57,4 +57,4 @@ def test_the_digits_are_all_there() -> None:
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(DataError, match="there is builtin://digits, builtin://fashion-mnist"):
-        builtin.read("cifar", "builtin://cifar")
+        builtin.read("cifar", "builtin://cifar", {})

@@ -3,6 +3,7 @@
     digits           scikit-learn's handwritten digits, 1,797 images of 8 x 8, in its package
     fashion-mnist    Zalando's articles of clothing, 70,000 images of 28 x 28, in Debian's package
                      dataset-fashion-mnist, which the trainer's image holds
+    python-source    text: the standard library's own modules; see `text.py`
 
 Adding one adds a function to `BUILTIN` and touches nothing else.
 """
@@ -10,14 +11,16 @@ Adding one adds a function to `BUILTIN` and touches nothing else.
 import gzip
 import importlib.util
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qm_trainer.errors import DataError
+from qm_trainer.config import Json
+from qm_trainer.data import text
+from qm_trainer.errors import ConfigError, DataError
 
 ArraysByName = dict[str, NDArray[Any]]
 """`x` and `y`, or `x_train`, `y_train`, `x_test` and `y_test`."""
@@ -26,19 +29,22 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package puts it."""
 
 
-def read(name: str, uri: str) -> ArraysByName:
+def read(name: str, uri: str, args: Mapping[str, Json]) -> ArraysByName:
     """The arrays of a data set.
 
     Raises:
+        ConfigError: It does not take these arguments.
         DataError: There is none of that name, or it is not in the image.
     """
     if name not in BUILTIN:
         known = ", ".join(f"builtin://{known}" for known in BUILTIN)
         raise DataError(f"dataset.uri {uri}: there is no built-in {name!r}; there is {known}")
-    return BUILTIN[name](uri)
+    if args and name not in WITH_ARGUMENTS:
+        raise ConfigError(f"dataset.args: builtin://{name} takes none, not {', '.join(args)}")
+    return BUILTIN[name](uri, args)
 
 
-def _digits(uri: str) -> ArraysByName:
+def _digits(uri: str, _: Mapping[str, Json]) -> ArraysByName:
     # Read where scikit-learn keeps it: importing it takes two seconds more.
     package = importlib.util.find_spec("sklearn")
     if package is None or package.origin is None:
@@ -51,7 +57,7 @@ def _digits(uri: str) -> ArraysByName:
     return {"x": images.reshape(-1, 1, 8, 8), "y": table[:, -1].astype(np.int64)}
 
 
-def _fashion_mnist(uri: str) -> ArraysByName:
+def _fashion_mnist(uri: str, _: Mapping[str, Json]) -> ArraysByName:
     files = {
         "x_train": "train-images-idx3-ubyte.gz",
         "y_train": "train-labels-idx1-ubyte.gz",
@@ -98,7 +104,13 @@ def idx(compressed: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape).copy()
 
 
-BUILTIN: dict[str, Callable[[str], ArraysByName]] = {
+def _python_source(uri: str, args: Mapping[str, Json]) -> ArraysByName:
+    return text.python_source(text.context_of(args, uri), uri)
+
+
+BUILTIN: dict[str, Callable[[str, Mapping[str, Json]], ArraysByName]] = {
     "digits": _digits,
     "fashion-mnist": _fashion_mnist,
+    "python-source": _python_source,
 }
+WITH_ARGUMENTS = {"python-source"}

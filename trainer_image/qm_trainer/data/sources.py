@@ -1,7 +1,9 @@
 """Where samples come from, by the scheme of `dataset.uri`.
 
-    builtin://NAME              a real data set that the image holds: digits, fashion-mnist
+    builtin://NAME              a real data set that the image holds: digits, fashion-mnist, and
+                                python-source, text for a decoder
     file:///path/data.npz       arrays x and y, or x_train, y_train, x_test, y_test
+    file:///path/text.txt       text for a decoder, in windows of dataset.args.context bytes
     file:///path/folder         a folder, for example a mounted volume, that holds data.npz
     python://package.module:fn  the user's own: fn(**args) gives (train, test), map-style data
                                 sets of (x, y); test may be None
@@ -25,7 +27,7 @@ from torch.utils.data import default_collate
 
 from qm_trainer import factory
 from qm_trainer.config import Dataset, Json
-from qm_trainer.data import builtin
+from qm_trainer.data import builtin, text
 from qm_trainer.errors import ConfigError, DataError
 
 Batch = tuple[Tensor, Tensor]
@@ -122,16 +124,14 @@ def open_data(dataset: Dataset) -> Data:
 
 def _builtin(uri: str, args: Mapping[str, Json]) -> Data:
     name = urlsplit(uri).netloc
-    arrays = builtin.read(name, uri)
-    if args:
-        raise ConfigError(f"dataset.args: builtin://{name} takes none, not {', '.join(args)}")
-    return _named(arrays, uri)
+    return _named(builtin.read(name, uri, args), uri)
 
 
 def _file(uri: str, args: Mapping[str, Json]) -> Data:
-    if args:
-        raise ConfigError(f"dataset.args: file:// takes none, not {', '.join(args)}")
     parts = urlsplit(uri)
+    written = Path(unquote(parts.path)).suffix == ".txt"
+    if args and not written:
+        raise ConfigError(f"dataset.args: file:// takes none, not {', '.join(args)}")
     path = Path(unquote(parts.path))
     if parts.netloc:
         raise ConfigError(
@@ -141,6 +141,8 @@ def _file(uri: str, args: Mapping[str, Json]) -> Data:
         path = path / "data.npz"
     if not path.exists():
         raise DataError(f"dataset.uri {uri}: there is no {path}; {_nearest(path)}")
+    if written:
+        return _named(text.read(_bytes_of(path, uri), text.context_of(args, uri), str(path)), path)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return _named({name: arrays[name] for name in arrays.files}, path)
@@ -148,6 +150,13 @@ def _file(uri: str, args: Mapping[str, Json]) -> Data:
         raise DataError(
             f"dataset.uri {uri}: {path} is not a readable .npz file: {error}"
         ) from error
+
+
+def _bytes_of(path: Path, uri: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"dataset.uri {uri}: {path} cannot be read: {error.strerror}") from error
 
 
 def _named(arrays: dict[str, NDArray[Any]], where: str | Path) -> Data:

@@ -62,9 +62,7 @@ def join(
     return World(rank, size, local_rank, device, distributed=True)
 
 
-def _store(
-    environment: Mapping[str, str], rank: int, size: int, patience: timedelta
-) -> TCPStore:
+def _store(environment: Mapping[str, str], rank: int, size: int, patience: timedelta) -> TCPStore:
     """Where the processes find each other; rank 0 holds it, and all wait until all have come."""
     host = "localhost" if rank == 0 else environment["MASTER_ADDR"]
     port = int(environment["MASTER_PORT"])
