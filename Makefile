@@ -156,7 +156,7 @@ bench-ledger: setup ## The ledger with a million entries on SQLite (about five m
 bench-metrics: setup ## Series and time of a scrape at 1,000 jobs
 	@$(PYTHON) -m benchmarks.metrics
 
-bench-interruptions: install ## Lost steps and time of a training interrupted twenty times (about 40 minutes)
+bench-interruptions: install ## Lost steps and time of a training interrupted twenty times (about 45 minutes)
 	@$(PYTHON) -m benchmarks.interruptions
 
 bench-decisions: setup ## Time of one placement decision as the cluster grows

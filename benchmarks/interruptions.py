@@ -34,9 +34,10 @@ Json = dict[str, Any]
 
 JOBS = "/apis/quartermaster.dev/v1alpha1/namespaces/{}/trainingjobs"
 PODS = "/api/v1/namespaces/{}/pods"
+CONFIG_MAPS = "/api/v1/namespaces/{}/configmaps"
 NODE = "/api/v1/nodes/{}"
 NOTICE = "aws-node-termination-handler/spot-itn"
-EVERY_S = 100.0
+EVERY_S = 125.0
 """So long a life steps before it is interrupted [s]."""
 EVICTED_AFTER_S = 10.0
 """So long it steps before it is evicted [s]."""
@@ -51,11 +52,43 @@ TARGET = 0.95
 """Of the goodput of a run that nobody interrupts."""
 
 
+PACED = """\
+import time
+
+from torch import nn
+
+from qm_trainer import zoo
+
+
+class Paced(nn.Module):
+    def __init__(self, seconds):
+        super().__init__()
+        self.inner, self.seconds = zoo.resnet(), seconds
+
+    def forward(self, x):
+        time.sleep(self.seconds if self.training else 0.0)
+        return self.inner(x)
+
+
+def resnet(seconds):
+    return Paced(seconds)
+"""
+"""A step takes its time, as one on a GPU does, and leaves the processors to whatever starts."""
+STEP_S = 0.1
+"""So long it rests [s]."""
+
+
+def code() -> Json:
+    """What the job brings along."""
+    return {"metadata": {"name": "paced"}, "data": {"paced.py": PACED}}
+
+
 def training_job(name: str) -> Json:
     """A small convolutional network on handwritten digits, on one GPU's node."""
     checkpoint = {"size": "1Gi", "periodSeconds": 15}
     job = digits_job(name, ENOUGH_EPOCHS, checkpoint=checkpoint, failurePolicy={"maxRestarts": 100})
-    job["spec"]["trainer"]["workers"] = 1
+    job["spec"]["trainer"] |= {"workers": 1, "code": {"configMapName": "paced"}}
+    job["spec"]["model"] = {"factory": "paced:resnet", "args": {"seconds": STEP_S}}
     return job
 
 
@@ -84,7 +117,13 @@ class Interruption:
 def undisturbed_pod(worker: Json) -> Json:
     """The same training as a worker's, in a pod that belongs to no job and is left alone."""
     container = worker["spec"]["containers"][0]
-    kept = {"QM_CONFIG", "OMP_NUM_THREADS", "HOME"}
+    kept = {"QM_CONFIG", "OMP_NUM_THREADS", "HOME", "PYTHONPATH"}
+    code = [each for each in worker["spec"]["volumes"] if "configMap" in each]
+    mounts = [
+        each
+        for each in container["volumeMounts"]
+        if each["name"] in {"artifacts", "tmp", *(volume["name"] for volume in code)}
+    ]
     asked = container["resources"]["requests"]
     amounts = {name: asked[name] for name in ("cpu", "memory")}
     return {
@@ -103,12 +142,10 @@ def undisturbed_pod(worker: Json) -> Json:
                     + [{"name": "QM_RUN_DIR", "value": "/artifacts/run"}],
                     "resources": {"requests": amounts, "limits": {"memory": amounts["memory"]}},
                     "securityContext": container["securityContext"],
-                    "volumeMounts": [
-                        {"name": name, "mountPath": f"/{name}"} for name in ("artifacts", "tmp")
-                    ],
+                    "volumeMounts": mounts,
                 }
             ],
-            "volumes": [{"name": name, "emptyDir": {}} for name in ("artifacts", "tmp")],
+            "volumes": [*({"name": name, "emptyDir": {}} for name in ("artifacts", "tmp")), *code],
         },
     }
 
@@ -180,6 +217,7 @@ class Bench:
     async def run(self, reclaims: int, every_s: float, evictions: int) -> Found:
         """Run the job and its peer side by side, and interrupt the one."""
         job, peer = "disturbed", "undisturbed"
+        await self._client.create(CONFIG_MAPS.format(self._namespace), code())
         await self._client.create(JOBS.format(self._namespace), training_job(job))
         await self._stepping(job, after=0.0)
         pod = undisturbed_pod(await self._living(job))
@@ -390,7 +428,8 @@ def document(found: Found, every_s: float) -> str:
     sides = (found.undisturbed, found.disturbed)
     lines = [
         f"Commit {commit()}; {machine()}, shared with the whole cluster.",
-        "GPUs are pretended: the training runs on the processors.",
+        f"GPUs are pretended. A step rests {STEP_S:g} s, as if one computed it: the processors are",
+        "free for what starts, as they are beside a GPU.",
         "",
         "| in the same time | undisturbed | interrupted |",
         "|---|---|---|",
