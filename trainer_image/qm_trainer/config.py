@@ -74,6 +74,10 @@ class Trainer:
     """The peak of the schedule; it warms up to it and decays by a cosine."""
     precision: Precision = Precision.AUTO
     strategy: Strategy = Strategy.AUTO
+    shards: int | None = None
+    """Parts of the model under FSDP; None: as many as there are processes to hold them [count]."""
+    tensor_parallel: int = 1
+    """Processes that compute each sample together, with a part of each layer [count]."""
     gradient_accumulation: int = 1
     """Parts that a process computes its samples of a step in, one after the other [count]."""
     activation_checkpointing: bool = False
@@ -114,6 +118,8 @@ class Run:
                 "learningRate": repr(trainer.learning_rate),
                 "precision": trainer.precision.value,
                 "strategy": trainer.strategy.value,
+                "shards": trainer.shards,
+                "tensorParallel": trainer.tensor_parallel,
                 "gradientAccumulation": trainer.gradient_accumulation,
                 "activationCheckpointing": trainer.activation_checkpointing,
                 "seed": trainer.seed,
@@ -164,6 +170,8 @@ def _run(root: "_Section") -> Run:
             learning_rate=trainer.positive("learningRate", 1e-3),
             precision=trainer.choice("precision", Precision.AUTO),
             strategy=trainer.choice("strategy", Strategy.AUTO),
+            shards=trainer.whole_or_none("shards", least=1),
+            tensor_parallel=trainer.whole("tensorParallel", 1, least=1),
             gradient_accumulation=trainer.whole("gradientAccumulation", 1, least=1),
             activation_checkpointing=trainer.flag("activationCheckpointing", default=False),
             seed=trainer.whole("seed", 0, least=0),
@@ -212,6 +220,9 @@ class _Section:
             return value
         self._fault(key, f"must be a whole number of at least {least}, not {value!r}")
         return default
+
+    def whole_or_none(self, key: str, *, least: int) -> int | None:
+        return None if self._get(key, None) is None else self.whole(key, least, least=least)
 
     def flag(self, key: str, *, default: bool) -> bool:
         value = self._get(key, default)

@@ -39,7 +39,7 @@ def train(run: Run, out: Surroundings) -> artifacts.Summary:
     out.ready()
     try:
         while session.cursor.epoch < session.plan.epochs:
-            for share in order.shares(session.plan, session.cursor, out.world.rank):
+            for share in order.shares(session.plan, session.cursor, session.out.world.data_rank):
                 advance(session, share)
             stopping = heard(session, session.heart.take())
             session.cursor = Cursor(session.cursor.step, session.cursor.epoch + 1, 0)
@@ -68,19 +68,22 @@ def prepare(run: Run, out: Surroundings) -> Session:
         kind = type(model).__name__
         raise ConfigError(f"model.factory {run.model.factory} gave {kind}, not a torch.nn.Module")
     model.to(world.device)
+    chosen = strategy.choose(trainer, model, world)
+    world = replace(world, together=chosen.layout.tensor)
+    out = replace(out, world=world)
     again = recomputation.recompute(model) if trainer.activation_checkpointing else None
     heart = Heart().to(world.device)
     objective = optim.Objective(model, heart)
-    engine, how = strategy.wrap(objective, model, heart, world, trainer.strategy)
+    engine, how = strategy.wrap(objective, model, heart, world, chosen)
     numbers = precision.choose(trainer.precision, world.device, sharded=sharding.is_sharded(model))
-    plan = Plan(len(data.train), trainer.batch_size, world.size, trainer.epochs, trainer.seed)
+    plan = Plan(len(data.train), trainer.batch_size, world.data_size, trainer.epochs, trainer.seed)
     folder = checkpoint.Folder(out.run_dir / "checkpoints", run.checkpoint.keep, out.now, out.clock)
     optimizer = optim.adamw(model, trainer.learning_rate)
     setting = Setting(
         module=objective,
         optimizer=optimizer,
         device=world.device,
-        processes=world.size,
+        layout=chosen.layout,
         samples=plan.global_batch,
         precision=numbers.precision.value,
     )
@@ -165,7 +168,7 @@ def advance(session: Session, share: Share) -> None:
 def step(session: Session, share: Share) -> Pulse | None:
     """One optimizer step on this process's share; answers what is known of the step before."""
     done, world = session.cursor.step, session.out.world
-    sources.seed_all(order.chance(session.run.trainer.seed, done, world.rank))
+    sources.seed_all(order.chance(session.run.trainer.seed, done, world.data_rank))
     peak = session.run.trainer.learning_rate
     optim.set_rate(session.optimizer, optim.rate(done, session.total_steps, peak))
     session.optimizer.zero_grad(set_to_none=True)
@@ -194,7 +197,7 @@ def gradients(session: Session, share: Share) -> None:
         with strategy.exchanging(session.engine, session.model, now=last):
             with session.numbers.context():
                 loss, _ = session.engine(inputs, targets)
-            start = weighted(loss, part.own, share.total, session.out.world.size)
+            start = weighted(loss, part.own, share.total, session.out.world.data_size)
             told = told + loss.detach().float() * part.own
             if last:
                 start = with_pulse(session, start, told)
@@ -263,7 +266,10 @@ def evaluate(session: Session) -> None:
     sums = [0.0] * 4
     session.objective.eval()
     with torch.no_grad(), session.numbers.context():
-        for indices in order.batches(len(test), session.plan.batch, out.world.size, out.world.rank):
+        batches = order.batches(
+            len(test), session.plan.batch, out.world.data_size, out.world.data_rank
+        )
+        for indices in batches:
             # Who has none takes part with a stand-in: a model that is split needs all of them.
             inputs, targets = (p.to(out.world.device) for p in test.take(indices or range(1)))
             part = optim.measure(session.objective, inputs, targets)

@@ -1,13 +1,14 @@
 """What is minimised, and by what: the objective, AdamW, and its learning rate."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from qm_trainer.parallel import sharding
 from qm_trainer.parallel.heart import Heart
 
 WARMUP_FRACTION = 0.05
@@ -53,13 +54,23 @@ def measure(objective: nn.Module, inputs: Tensor, targets: Tensor) -> list[float
 
 
 def adamw(model: nn.Module, learning_rate: float) -> torch.optim.AdamW:
-    """AdamW that does not decay what has one dimension: biases and normalisation scales."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": WEIGHT_DECAY},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate, fused=True)
+    """AdamW that does not decay what has one dimension: biases and normalisation scales.
+
+    A group is updated at once, so parameters that lie differently are in different ones.
+    """
+    groups: dict[tuple[bool, Hashable], list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            decays = parameter.dim() > 1
+            groups.setdefault((decays, sharding.mesh_of(parameter)), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": members, "weight_decay": WEIGHT_DECAY if decays else 0.0}
+            for (decays, _), members in groups.items()
+        ],
+        lr=learning_rate,
+        fused=True,
+    )
 
 
 def rate(step: int, total_steps: int, peak: float) -> float:

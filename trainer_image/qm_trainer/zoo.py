@@ -7,9 +7,6 @@ Shapes: B batch, C channels, H height, W width, F features, K classes; of text, 
 vocabulary, D width, N heads, E width of a head.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -145,20 +142,11 @@ class DecoderBlock(nn.Module):
 class Decoder(nn.Module):
     """A language model: from the tokens so far to the next one."""
 
-    tensor_parallel: ClassVar[Mapping[str, str]] = {
-        "blocks.*.attention.query": "columns",
-        "blocks.*.attention.key": "columns",
-        "blocks.*.attention.value": "columns",
-        "blocks.*.attention.out": "rows",
-        "blocks.*.widen": "columns",
-        "blocks.*.narrow": "rows",
-    }
-    """How layers are split over processes that compute one sample together; see `tensors.py`."""
-
     def __init__(
         self, vocabulary: int, context: int, width: int, heads: int, blocks: int, dropout: float
     ) -> None:
         super().__init__()
+        self.heads = heads
         self.token = nn.Embedding(vocabulary, width)
         self.position = nn.Embedding(context, width)
         self.blocks = nn.ModuleList(DecoderBlock(width, heads, dropout) for _ in range(blocks))
@@ -184,6 +172,23 @@ class Decoder(nn.Module):
             x_BTD = block(x_BTD)  # noqa: N806
         logits: Tensor = self.head(self.last(x_BTD)).transpose(1, 2)
         return logits
+
+    def tensor_parallel(self, processes: int) -> dict[str, str]:
+        """How layers are split over so many processes: see `parallel/tensors.py`.
+
+        Raises:
+            ValueError: Some would get more heads than others.
+        """
+        if self.heads % processes:
+            raise ValueError(f"its heads, {self.heads}, are no multiple of {processes}")
+        return {
+            "blocks.*.attention.query": "columns",
+            "blocks.*.attention.key": "columns",
+            "blocks.*.attention.value": "columns",
+            "blocks.*.attention.out": "rows",
+            "blocks.*.widen": "columns",
+            "blocks.*.narrow": "rows",
+        }
 
 
 def decoder(

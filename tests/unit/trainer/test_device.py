@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from qm_trainer.parallel.layout import Layout
 from qm_trainer.profile import device
 from qm_trainer.profile.device import SHORTEST_S, Gpm, NoCounters, counters_of, told
 from qm_trainer.profile.probe import AGAIN, WARM_UP, WINDOW, Probe, Setting
@@ -164,7 +165,7 @@ class Told:
 def test_each_window_of_steps_is_counted_once_and_told_with_its_times() -> None:
     module = nn.Linear(4, 1)
     optimizer = torch.optim.SGD(module.parameters())
-    setting = Setting(module, optimizer, torch.device("cpu"), 1, 2, "FP32")
+    setting = Setting(module, optimizer, torch.device("cpu"), Layout(1, 1, 1), 2, "FP32")
     counters = Told()
     probe = Probe(setting, looking=True, counters=counters)
 

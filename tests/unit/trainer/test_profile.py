@@ -15,6 +15,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.flop_counter import FlopCounterMode
 
 from qm_trainer import zoo
+from qm_trainer.parallel.layout import Layout
 from qm_trainer.profile import cost, device, probe, timing
 from qm_trainer.profile.cost import Meter
 from qm_trainer.profile.probe import AGAIN, COUNTED, FEWEST, WARM_UP, WINDOW, Probe, Setting
@@ -55,7 +56,7 @@ def test_a_layers_cost_is_what_one_counts_by_hand() -> None:
     with Meter(layer) as meter:
         backward(layer, torch.rand(8, 16))
         optimizer.step()
-    found = cost.of_step(meter, layer, optimizer, processes=4)
+    found = cost.of_step(meter, layer, optimizer, Layout(4, 1, 1))
     weights = 16 * 4 * 4
     assert found.flops == 2 * (2 * 8 * 16 * 4)
     assert (found.parameters, found.parameter_bytes) == (64, weights)
@@ -73,7 +74,7 @@ def test_what_is_not_trained_is_neither_sent_nor_written() -> None:
     optimizer = torch.optim.SGD(head.parameters())
     with Meter(model) as meter:
         backward(model, torch.rand(8, 16))
-    found = cost.of_step(meter, model, optimizer, processes=2)
+    found = cost.of_step(meter, model, optimizer, Layout(2, 1, 1))
     assert found.synchronised == 16
     assert found.memory_traffic == 2 * 256 + 6 * 16 + 2 * meter.activations
 
@@ -83,7 +84,7 @@ def test_one_process_sends_nothing() -> None:
     with Meter(layer) as meter:
         backward(layer, torch.rand(2, 4))
     sgd = torch.optim.SGD(layer.parameters())
-    assert cost.of_step(meter, layer, sgd, processes=1).synchronised == 0
+    assert cost.of_step(meter, layer, sgd, Layout(1, 1, 1)).synchronised == 0
 
 
 class Watched(Meter):
@@ -161,7 +162,7 @@ def probed(*, looking: bool = True, clock: Any = None) -> tuple[Probe, Callable[
     """A probe, and what takes one step under it."""
     model = zoo.mlp(width=8)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    setting = Setting(model, optimizer, torch.device("cpu"), 1, 4, "FP32")
+    setting = Setting(model, optimizer, torch.device("cpu"), Layout(1, 1, 1), 4, "FP32")
     watch = Probe(setting, looking=looking, clock=clock or Counting())
 
     def step() -> None:

@@ -114,7 +114,7 @@ def test_an_untrained_decoder_knows_nothing_and_a_trained_one_knows_its_text(
         uri=f"file://{path}",
         epochs=8,
         batchSize=16,
-        **{"datasetArgs": {"context": 18}},
+        datasetArgs={"context": 18},
     )
     assert summary.metrics["accuracy"] > 0.9
 

@@ -74,8 +74,9 @@ class Heart(nn.Module):
         if self.alone:
             dist.all_reduce(grad)
             grad /= world.size
-        # The gradients are means over processes; a pulse is a sum.
-        self._step, self._scale = step, world.size / share.total
+        # The gradients are means over processes; a pulse is a sum over samples, each of which all
+        # processes have told of that computed it together.
+        self._step, self._scale = step, world.data_size / share.total
         if not grad.is_cuda:
             self._pending = tuple(grad.tolist())
             return before

@@ -24,6 +24,18 @@ class World:
     local_rank: int
     device: torch.device
     distributed: bool = False
+    together: int = 1
+    """Processes that compute each sample together, next to each other by rank [count]."""
+
+    @property
+    def data_rank(self) -> int:
+        """Which samples are this process's: those who compute them together have one number."""
+        return self.rank // self.together
+
+    @property
+    def data_size(self) -> int:
+        """Processes, or groups of them, with samples of their own [count]."""
+        return self.size // self.together
 
     @property
     def leads(self) -> bool:

@@ -1,15 +1,17 @@
 """The one place that spreads a model over processes."""
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
 
-from qm_trainer.config import Strategy
+from qm_trainer.config import Strategy, Trainer
 from qm_trainer.parallel import sharding
 from qm_trainer.parallel.heart import Heart
+from qm_trainer.parallel.layout import Layout, lay_out
 from qm_trainer.parallel.processes import World
 
 STATE_BYTES = 16
@@ -18,20 +20,46 @@ STATE_SHARE = 0.7
 """Of a GPU's memory that these may take, so that activations have room [1]."""
 
 
-def choose(asked: Strategy, model: nn.Module, world: World) -> tuple[Strategy, str]:
-    """Answer `Auto` by whether the model fits into each GPU; anything else is as asked."""
-    if asked is not Strategy.AUTO:
-        return asked, "as asked"
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How the model will be spread, and why."""
+
+    layout: Layout
+    why: str
+
+
+def choose(trainer: Trainer, model: nn.Module, world: World) -> Chosen:
+    """Answer `Auto` by whether the model fits into each GPU; anything else is as asked.
+
+    Raises:
+        ConfigError: The processes cannot be divided so.
+    """
+    mode, why = _mode(trainer, model, world)
+    layout = lay_out(
+        world.size,
+        sharded=mode is Strategy.FSDP,
+        shards=trainer.shards,
+        tensor=trainer.tensor_parallel,
+    )
+    return Chosen(layout, why)
+
+
+def _mode(trainer: Trainer, model: nn.Module, world: World) -> tuple[Strategy, str]:
+    if trainer.strategy is not Strategy.AUTO:
+        return trainer.strategy, "as asked"
+    if trainer.shards is not None:
+        return Strategy.FSDP, "Auto: shards are asked for"
     if world.device.type != "cuda":
         return Strategy.DDP, "Auto: hosts have memory for the whole of it"
-    need = STATE_BYTES * sum(p.numel() for p in model.parameters())
+    # Layers that cannot be cut are whole everywhere; they are the small ones.
+    need = STATE_BYTES * sum(p.numel() for p in model.parameters()) / trainer.tensor_parallel
     _, total = torch.cuda.mem_get_info(world.device)
     said = f"Auto: its state takes {need / 2**30:.1f} of {total / 2**30:.1f} GiB of a GPU"
     return (Strategy.FSDP if need > STATE_SHARE * total else Strategy.DDP), said
 
 
 def wrap(
-    module: nn.Module, model: nn.Module, heart: Heart, world: World, asked: Strategy
+    module: nn.Module, model: nn.Module, heart: Heart, world: World, chosen: Chosen
 ) -> tuple[nn.Module, str]:
     """The module as all processes train it, and one line that says how.
 
@@ -42,18 +70,30 @@ def wrap(
         model: The model in it.
         heart: The heart in it.
         world: The processes.
-        asked: The strategy that was asked for.
+        chosen: What `choose` answered.
     """
+    layout, why = chosen.layout, chosen.why
     if world.size == 1:
-        return module, f"one process ({asked.value})"
-    strategy, why = choose(asked, model, world)
-    if strategy is Strategy.FSDP:
-        count = sharding.shard(model, world.device, world.size)
-        heart.alone = True
-        return module, f"FSDP over {world.size} processes in {count} units ({why})"
-    ids = [world.device] if world.device.type == "cuda" else None
-    wrapped = DistributedDataParallel(module, device_ids=ids, gradient_as_bucket_view=True)
-    return wrapped, f"DDP over {world.size} processes ({why})"
+        return module, f"one process ({why})"
+    if layout.plain:
+        ids = [world.device] if world.device.type == "cuda" else None
+        wrapped = DistributedDataParallel(module, device_ids=ids, gradient_as_bucket_view=True)
+        return wrapped, f"DDP over {world.size} processes ({why})"
+    heart.alone = True
+    parts = sharding.spread(model, world.device, layout)
+    return module, f"{_name(layout)} over {world.size} processes, {parts} ({why})"
+
+
+def _name(layout: Layout) -> str:
+    """The field's word for it."""
+    spread = {
+        (False, False): "",
+        (True, False): "DDP",
+        (False, True): "FSDP",
+        (True, True): "HSDP",
+    }[layout.copies > 1, layout.shards > 1]
+    names = [spread] if spread else []
+    return " x ".join([*names, *(["tensor parallel"] if layout.tensor > 1 else [])])
 
 
 def exchanging(engine: nn.Module, model: nn.Module, *, now: bool) -> AbstractContextManager[object]:

@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from typing_extensions import override
 
-from qm_trainer.parallel.sharding import is_sharded
+from qm_trainer.parallel.layout import Layout
+from qm_trainer.parallel.sharding import bytes_of_copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +97,23 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's o
 
 
 def of_step(
-    meter: Meter, module: nn.Module, optimizer: torch.optim.Optimizer, processes: int
+    meter: Meter, module: nn.Module, optimizer: torch.optim.Optimizer, layout: Layout
 ) -> Cost:
     """What the step cost that `meter` was open for.
 
     Memory traffic is what remains when every operator finds all else in its cache: a trained
     parameter is read by forward, backward and optimizer, and written once; a gradient is written
     and read; the optimizer's state is read and written; what forward keeps is written and read. A
-    ring sends 2 (k - 1) / k of the gradients. Where weights are split over processes it is
-    3 (k - 1) / k: forward and backward put them together, and gradients are taken apart.
+    ring of k copies sends 2 (k - 1) / k of the gradients. Over k shards it is 3 (k - 1) / k:
+    forward and backward put weights together, and gradients are taken apart. What layers send that
+    are split for tensor parallelism is not in it.
 
     Source: Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce algorithms", section 3;
     Rajbhandari et al. 2020, "ZeRO", section 7.
     """
-    rounds = 3 if is_sharded(module) else 2
-    trained = _bytes(p for p in module.parameters() if p.requires_grad)
-    every = _bytes(module.parameters())
+    copies, shards = layout.copies, layout.shards
+    trained = sum(bytes_of_copy(p) for p in module.parameters() if p.requires_grad)
+    every = sum(map(bytes_of_copy, module.parameters()))
     state = _bytes(
         value
         for held in optimizer.state.values()
@@ -125,7 +127,8 @@ def of_step(
         + 2 * trained
         + 2 * state
         + 2 * meter.activations,
-        synchronised=rounds * (processes - 1) * trained // processes,
+        synchronised=3 * (shards - 1) * trained // shards
+        + 2 * (copies - 1) * trained // (copies * shards),
         parameters=sum(p.numel() for p in module.parameters()),
         parameter_bytes=every,
     )

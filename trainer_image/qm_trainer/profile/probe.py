@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from qm_trainer.console import number
+from qm_trainer.parallel.layout import Layout
 from qm_trainer.profile import cost, device, timing
 from qm_trainer.profile.cost import Cost, Meter
 from qm_trainer.profile.device import Counters, NoCounters
@@ -47,8 +48,8 @@ class Setting:
     """All that travels: the model, and what is sent beside its gradients."""
     optimizer: torch.optim.Optimizer
     device: torch.device
-    processes: int
-    """In the whole gang [count]."""
+    layout: Layout
+    """What the processes of the gang share."""
     samples: int
     """In one step of the whole gang [count]."""
     precision: str
@@ -101,7 +102,7 @@ class Probe:
         if meter is not None:
             meter.__exit__()
             setting = self.setting
-            self._cost = cost.of_step(meter, setting.module, setting.optimizer, setting.processes)
+            self._cost = cost.of_step(meter, setting.module, setting.optimizer, setting.layout)
         if lap is not None and kind is None:
             lap.mark(Mark.STEPPED)
             self._laps.append(lap)
@@ -146,7 +147,7 @@ class Probe:
             return None
         return {
             "steps": self._timed,
-            "processes": self.setting.processes,
+            "processes": self.setting.layout.processes,
             "precision": self.setting.precision,
             "stepSeconds": parts.step,
             "dataWaitSeconds": parts.data_wait,
