@@ -36,6 +36,14 @@ def test_a_model_split_over_two_containers_is_trained(stage: Stage) -> None:
     stage.agrees_with_witness("sharded")
 
 
+def test_a_decoder_whose_layers_two_containers_share_learns_text(stage: Stage) -> None:
+    stage.apply(*documents("examples/decoder.yaml"))
+    status = stage.wait_for("decoder", "Complete", RUN_S)
+    # Of 256 bytes; the commonest, a space, is one in five.
+    assert float(status["progress"]["metrics"]["accuracy"]) > 0.3
+    stage.agrees_with_witness("decoder")
+
+
 def test_a_model_and_data_of_ones_own_are_trained_by_the_built_in_loop(stage: Stage) -> None:
     code = {
         "apiVersion": "v1",

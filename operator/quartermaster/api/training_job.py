@@ -92,7 +92,8 @@ class Dataset(ApiModel):
     ]
     """Where the data is: `builtin://digits`, `file:///path`, or `python://module:function`.
 
-    Built in are digits (1,797 images) and fashion-mnist (70,000 images)."""
+    Built in are digits (1,797 images), fashion-mnist (70,000 images) and python-source (text). A
+    file is an `.npz`, or text where its name ends in `.txt`."""
     args: FreeForm = Field(default_factory=dict)
     """Arguments for the data set's reader, in camelCase; at most 32."""
 
@@ -142,13 +143,30 @@ class StepCosts(ApiModel):
     """What most of the arithmetic is done in; each reaches its own share of a GPU's peak."""
 
 
+SHARDS_ARE_OF_FSDP = Rule(
+    message="strategy.shards is for mode FSDP, or Auto, which then takes it: DDP splits nothing",
+    holds=lambda strategy: strategy.shards is None or strategy.mode is not StrategyMode.DDP,
+    cel="!has(self.shards) || self.mode != 'DDP'",
+)
+
+
 class Strategy(ApiModel):
     """How the work is spread."""
+
+    RULES: ClassVar = (SHARDS_ARE_OF_FSDP,)
 
     mode: StrategyMode = StrategyMode.AUTO
     """`DDP` copies the model to every process, `FSDP` splits it over them.
 
     `Auto` takes `FSDP` where weights, gradients and AdamW's state would fill a GPU."""
+    shards: Annotated[int, Field(strict=True, ge=1, le=8192)] | None = None
+    """Processes that `FSDP` splits one copy of the model over [count]; unset: all of them.
+
+    With fewer there are copies of it, and most messages stay among the processes of a copy."""
+    tensor_parallel: Annotated[int, Field(strict=True, ge=1, le=64)] = 1
+    """Processes that compute each sample together, with a part of each layer [count].
+
+    The model has to say how its layers are cut. Best no more than one worker's GPUs."""
 
 
 Argument = Annotated[str, Field(max_length=4096), PrintableText]
@@ -180,10 +198,27 @@ PARTS_ARE_ALONE = Rule(
 )
 
 
+LAYOUT_DIVIDES = Rule(
+    message="strategy.tensorParallel times strategy.shards must divide the processes of the gang, "
+    "one for each GPU of each worker; with minWorkers those of one worker",
+    holds=lambda trainer: (
+        (trainer.workers if trainer.min_workers is None else 1)
+        * max(1, trainer.resources_per_worker.gpus)
+        % (trainer.strategy.tensor_parallel * (trainer.strategy.shards or 1))
+        == 0
+    ),
+    cel="!has(self.strategy) || (has(self.minWorkers) ? 1 : self.workers)"
+    " * (has(self.resourcesPerWorker) && self.resourcesPerWorker.gpus > 0"
+    " ? self.resourcesPerWorker.gpus : 1)"
+    " % (self.strategy.tensorParallel * (has(self.strategy.shards) ? self.strategy.shards : 1))"
+    " == 0",
+)
+
+
 class Trainer(ApiModel):
     """Who trains, and how."""
 
-    RULES: ClassVar = (FEWER_THAN_ALL, PARTS_ARE_ALONE)
+    RULES: ClassVar = (FEWER_THAN_ALL, PARTS_ARE_ALONE, LAYOUT_DIVIDES)
 
     image: Annotated[
         str,

@@ -92,6 +92,10 @@ class JobProfile:
     """What it is computed in where the GPU has it; FP32 elsewhere."""
     strategy: Strategy = Strategy.DDP
     """How the model is spread."""
+    shards: int | None = None
+    """Processes that one copy of a split model is spread over; None: all of them [count]."""
+    tensor: int = 1
+    """Processes that compute each sample together [count]; what a sample costs is one's part."""
     bytes_per_parameter: int = 4
     """What is synchronised [byte]."""
     state_bytes_per_parameter: int = 16
@@ -107,12 +111,13 @@ class JobProfile:
 
     def synchronised(self) -> float:
         """Bytes that each pass round the ring moves, before the ring's own factor [byte]."""
-        return float(self.parameters * self.bytes_per_parameter)
+        return self.parameters * self.bytes_per_parameter / self.tensor
 
     def memory(self, processes: int) -> float:
         """What one GPU of `processes` has to hold [byte]; a lower bound, without fragmentation."""
-        shards = processes if self.strategy is Strategy.FSDP else 1
-        state = self.parameters * self.state_bytes_per_parameter / shards
+        sharded = self.strategy is Strategy.FSDP
+        shards = (self.shards or max(1, processes // self.tensor)) if sharded else 1
+        state = self.parameters * self.state_bytes_per_parameter / (shards * self.tensor)
         return state + self.activation_bytes_per_sample * self.batch
 
 

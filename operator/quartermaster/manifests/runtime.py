@@ -39,6 +39,8 @@ def run_config(spec: TrainingJobSpec, key: NamespacedName, uid: str) -> str | No
             "learningRate": trainer.learning_rate,
             "precision": trainer.precision.value,
             "strategy": trainer.strategy.mode.value,
+            "shards": trainer.strategy.shards,
+            "tensorParallel": trainer.strategy.tensor_parallel,
             "seed": trainer.seed,
         },
         "checkpoint": {

@@ -81,7 +81,7 @@ def test_a_text_that_is_too_short_says_how_long_it_has_to_be(tmp_path: Path) -> 
 
 
 def test_a_text_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no .*nowhere.txt"):
+    with pytest.raises(DataError, match=r"there is no .*nowhere\.txt"):
         sources.open_data(Dataset(f"file://{tmp_path}/nowhere.txt", {}))
 
 

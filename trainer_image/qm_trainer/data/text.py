@@ -18,7 +18,7 @@ CONTEXT = 128
 """Bytes in a window, where nothing else is asked for [byte]."""
 TEST_FRACTION = 0.1
 """The end of a text is kept for testing [1]: what lies beside a window is almost in it."""
-SOURCE_BYTES = 4 * 2**20
+SOURCE_BYTES = 2 * 2**20
 """Of the standard library's sources that are taken [byte]."""
 
 Arrays = dict[str, NDArray[Any]]

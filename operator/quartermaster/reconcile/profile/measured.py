@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 
 from quartermaster.api.record import JobRecord
-from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.api.training_job import Strategy, TrainingJobSpec
 from quartermaster.api.training_job_status import Profile
 from quartermaster.decide import bound
 from quartermaster.decide.bound import Shares
@@ -38,11 +38,18 @@ def mark(spec: TrainingJobSpec, trainer_image: str) -> str:
         dataset_args=dataset.args if dataset else {},
         batch_size=trainer.batch_size,
         precision=trainer.precision.value,
-        strategy=trainer.strategy.mode.value,
+        strategy=_layout(trainer.strategy),
         gradient_accumulation=trainer.gradient_accumulation,
         activation_checkpointing=trainer.activation_checkpointing,
     )
     return fingerprint(shape)
+
+
+def _layout(strategy: Strategy) -> str:
+    """How the work is spread, as one word; what is left to the defaults is not in it."""
+    shards = "" if strategy.shards is None else f"/shards={strategy.shards}"
+    tensor = f"/tensor={strategy.tensor_parallel}" if strategy.tensor_parallel > 1 else ""
+    return f"{strategy.mode.value}{shards}{tensor}"
 
 
 def profile(

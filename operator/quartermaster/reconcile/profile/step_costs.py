@@ -31,15 +31,17 @@ def job_profile(spec: TrainingJobSpec, known: Profile | None) -> JobProfile | No
 
 
 def _predicted(spec: TrainingJobSpec, costs: StepCosts) -> JobProfile:
-    traffic = costs.memory_traffic_per_sample
+    traffic, tensor = costs.memory_traffic_per_sample, spec.trainer.strategy.tensor_parallel
     return JobProfile(
-        flops_per_sample=float(costs.flops_per_sample),
+        flops_per_sample=float(costs.flops_per_sample) / tensor,
         parameters=costs.parameters,
         batch=spec.trainer.batch_size,
-        traffic_per_sample=float(byte_count(traffic)) if traffic is not None else 0.0,
+        traffic_per_sample=float(byte_count(traffic)) / tensor if traffic is not None else 0.0,
         kernel=costs.kernel,
         number_format=_FORMATS[spec.trainer.precision],
         strategy=_strategy(spec),
+        shards=spec.trainer.strategy.shards,
+        tensor=spec.trainer.strategy.tensor_parallel,
         source=ProfileSource.PREDICTED,
     )
 
@@ -60,6 +62,8 @@ def _measured(spec: TrainingJobSpec, known: Profile) -> JobProfile | None:
         input_seconds_per_sample=seconds * float(known.data_wait_fraction) / batch,
         kernel=Kernel.MATMUL if hint is None else hint.kernel,
         strategy=_strategy(spec),
+        shards=spec.trainer.strategy.shards,
+        tensor=spec.trainer.strategy.tensor_parallel,
         source=ProfileSource.MEASURED,
         measured=_seen(known, seconds),
     )
@@ -67,7 +71,8 @@ def _measured(spec: TrainingJobSpec, known: Profile) -> JobProfile | None:
 
 def _strategy(spec: TrainingJobSpec) -> Strategy:
     """How the model is spread; what `Auto` takes is known on the GPU, so the lighter one counts."""
-    sharded = spec.trainer.strategy.mode is StrategyMode.FSDP
+    strategy = spec.trainer.strategy
+    sharded = strategy.mode is StrategyMode.FSDP or strategy.shards is not None
     return Strategy.FSDP if sharded else Strategy.DDP
 
 

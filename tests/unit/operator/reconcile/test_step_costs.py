@@ -141,3 +141,16 @@ def test_a_model_that_is_split_sends_more_and_holds_less() -> None:
     assert split is not None
     assert (whole.strategy.passes, split.strategy.passes) == (2, 3)
     assert split.memory(4) == split.memory(1) / 4
+
+
+def test_processes_that_share_layers_share_what_a_sample_costs() -> None:
+    whole = job_profile(spec(COSTS), None)
+    halved = job_profile(spec(COSTS, workers=2, strategy={"tensorParallel": 2}), None)
+    assert whole is not None
+    assert halved is not None
+    assert halved.flops_per_sample == whole.flops_per_sample / 2
+    assert halved.synchronised() == whole.synchronised() / 2
+    shards = job_profile(spec(COSTS, workers=4, strategy={"shards": 2}), None)
+    assert shards is not None
+    assert shards.strategy.passes == 3
+    assert shards.memory(4) == shards.memory(2) == shards.memory(8)

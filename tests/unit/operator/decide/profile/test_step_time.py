@@ -99,7 +99,12 @@ def test_memory_is_state_and_activations() -> None:
     job = replace(PLAIN, activation_bytes_per_sample=1e9)
     assert job.memory(1) == pytest.approx(4e9 + 8e9)
     assert job.memory(4) == job.memory(1)
-    assert replace(job, strategy=Strategy.FSDP).memory(4) == pytest.approx(1e9 + 8e9)
+    split = replace(job, strategy=Strategy.FSDP)
+    assert split.memory(4) == pytest.approx(1e9 + 8e9)
+    assert replace(split, shards=2).memory(4) == pytest.approx(2e9 + 8e9)
+    assert replace(split, tensor=2).memory(4) == pytest.approx(1e9 + 8e9)
+    assert replace(job, tensor=2).memory(4) == pytest.approx(2e9 + 8e9)
+    assert replace(split, shards=2, tensor=2).memory(16) == pytest.approx(1e9 + 8e9)
 
 
 def test_nothing_measured_fits_nothing() -> None:
