@@ -52,7 +52,9 @@ def course(
     return Course(
         gang=whole_gang(job, spec, job.status.profile).of(size_of(job, view)),
         deadline=deadline,
-        work_s=work_s(job, report, lost=not (steady and running is Move.ON_DEMAND)),
+        work_s=work_s(
+            job, report, lost=not (steady and running is Move.ON_DEMAND and _makes_steps(job))
+        ),
         restart_s=restart_s,
         save_every_s=float(spec.checkpoint.period_seconds or LONGEST_SAVE_PERIOD_S),
         running=running,
@@ -70,8 +72,9 @@ def work_s(job: JobRecord, report: Report | None, *, lost: bool = True) -> float
     Args:
         job: The job.
         report: What its run has told last.
-        lost: Whether steps after the newest checkpoint count as not done: on demand nothing takes
-            them away, and a move saves first.
+        lost: Whether steps after the newest checkpoint count as not done: of a run on demand that
+            makes steps nothing takes them away, and a move saves first. One that starts may have
+            told of steps that its last life has lost.
     """
     progress, checkpoint, profile = job.status.progress, job.status.checkpoint, job.status.profile
     done = report.step if report is not None else progress.step if progress is not None else 0
@@ -140,11 +143,16 @@ def toll(job: JobRecord, restart_s: float) -> Toll | None:
 
 def _starting_s(job: JobRecord, placed: Sequence[Worker], restart: float, now: datetime) -> float:
     """What the present start still needs until it makes steps [s]."""
-    newest = job.status.stretches[-1] if job.status.stretches else None
-    if newest is not None and newest.broken is None and newest.stepped is not None:
+    if _makes_steps(job):
         return 0.0
     bound = [w.bound for w in placed if w.bound is not None]
     return max(0.0, restart - (now - min(bound, default=now)).total_seconds())
+
+
+def _makes_steps(job: JobRecord) -> bool:
+    """Whether the present life has told of a step."""
+    newest = job.status.stretches[-1] if job.status.stretches else None
+    return newest is not None and newest.broken is None and newest.stepped is not None
 
 
 def _running(placed: Sequence[Worker], view: View) -> Move:
