@@ -67,6 +67,11 @@ class StorageError(TrainerError):
 
     exit_code = 74
 
+    def __init__(self, message: str, *, full: bool = False) -> None:
+        super().__init__(message)
+        self.full = full
+        """Whether less to keep would help."""
+
 
 class PeerLost(TrainerError):  # noqa: N818 - the contract's word
     """Another worker went away."""

@@ -6,6 +6,7 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +16,15 @@ from qm_trainer.config import Run
 from qm_trainer.console import Pace
 from qm_trainer.data import order, sources
 from qm_trainer.data.order import Cursor, Plan, Share
-from qm_trainer.errors import ConfigError, Interrupted, PeerLost, TrainerError
+from qm_trainer.errors import ConfigError, Interrupted, PeerLost, StorageError, TrainerError
 from qm_trainer.parallel import processes, recomputation, sharding, strategy
 from qm_trainer.parallel.heart import Heart, Pulse
 from qm_trainer.profile.probe import Probe, Setting
 from qm_trainer.profile.timing import Mark
 from qm_trainer.saving import ask_to_save, heard, save_now, save_when_due
 from qm_trainer.session import SAY_S, Session, Surroundings, report, say_when_due
-from qm_trainer.storage import artifacts, checkpoint, volume
+from qm_trainer.storage import artifacts, checkpoint, snapshots, volume
+from qm_trainer.storage.shards import Damaged
 
 _log = logging.getLogger("qm_trainer")
 
@@ -77,7 +79,13 @@ def prepare(run: Run, out: Surroundings) -> Session:
     engine, how = strategy.wrap(objective, model, heart, world, chosen)
     numbers = precision.choose(trainer.precision, world.device, sharded=sharding.is_sharded(model))
     plan = Plan(len(data.train), trainer.batch_size, world.data_size, trainer.epochs, trainer.seed)
-    folder = checkpoint.Folder(out.run_dir / "checkpoints", run.checkpoint.keep, out.now, out.clock)
+    folder = checkpoint.Folder(
+        volume.Volume(out.run_dir / "checkpoints"),
+        run.checkpoint.keep,
+        out.now,
+        out.clock,
+        processes.board(world, monotonic) if sharding.is_sharded(model) else None,
+    )
     optimizer = optim.adamw(model, trainer.learning_rate)
     setting = Setting(
         module=objective,
@@ -124,20 +132,9 @@ def resume(session: Session) -> None:
     world, folder = session.out.world, session.folder
     newest = 0
     if world.leads:
-        for broken in folder.clear_rubble():
-            _log.info("removed checkpoint %d: it was not complete", broken)
-        newest = max(folder.complete(), default=0)
-    newest = processes.agree(newest, world)
-    if newest:
-        tensors, meta = folder.load(newest)
-        checkpoint.restore(session.model, session.optimizer, tensors, folder.path(newest))
-        session.cursor = Cursor(meta["step"], meta["epoch"], meta["consumed"])
-        session.loss, session.metrics = meta["notes"]["loss"], meta["notes"]["metrics"]
-        session.numbers.restore(meta["notes"].get("scaler", {}))
-        session.resumed_from = newest
-        if world.leads:
-            # What it goes on from is told at once: the operator may not have heard of it.
-            session.saver.last = folder.saved(newest)
+        for broken, why in folder.clear_rubble().items():
+            _log.info("removed checkpoint %d: %s", broken, why)
+    newest = restore(session)
     session.total_steps = session.plan.total_steps(session.cursor)
     if world.leads:
         session.curve.rewind(session.cursor.step)
@@ -152,6 +149,44 @@ def resume(session: Session) -> None:
     session.next_save = session.out.clock() + checkpoint.period(
         session.run.checkpoint.period_seconds, 0.0
     )
+
+
+def restore(session: Session) -> int:
+    """Put back the newest checkpoint that is sound to all processes; answers its step, 0 for none.
+
+    Raises:
+        StorageError: If there are checkpoints, and all of them are damaged.
+    """
+    world, folder = session.out.world, session.folder
+    fault = None
+    while step := processes.agree(max(folder.complete(), default=0) if world.leads else 0, world):
+        fault = None
+        try:
+            read(session, step)
+        except Damaged as error:
+            _log.warning("removing checkpoint %d: %s", step, error)
+            fault = error
+        if not any(processes.sums([float(fault is not None)], world)):
+            session.resumed_from = step
+            # What it goes on from is told at once: the operator may not have heard of it.
+            session.saver.last = folder.saved(step)
+            return step
+        if world.leads:
+            folder.remove(step)
+    if fault is not None:
+        raise StorageError(f"all checkpoints are damaged; the last one: {fault}")
+    return 0
+
+
+def read(session: Session, step: int) -> None:
+    """Put back one checkpoint."""
+    folder = session.folder
+    meta = folder.meta(step)
+    with folder.open(step) as stored:
+        snapshots.restore(session.model, session.optimizer, stored, folder.where(step))
+    session.cursor = Cursor(meta["step"], meta["epoch"], meta["consumed"])
+    session.loss, session.metrics = meta["notes"]["loss"], meta["notes"]["metrics"]
+    session.numbers.restore(meta["notes"].get("scaler", {}))
 
 
 def advance(session: Session, share: Share) -> None:
@@ -296,7 +331,7 @@ def finish(session: Session) -> artifacts.Summary:
     session.probe.settle()
     save_now(session)
     paths = {"metrics": "metrics.jsonl", "checkpoint": f"checkpoints/{session.cursor.step}"}
-    weights = sharding.whole_weights(session.model)
+    weights = sharding.whole_weights(session.model, keep=out.world.leads)
     if out.world.leads:
         parameters = sum(p.numel() for p in session.model.parameters())
         tree = {**session.run.to_tree(), "parameters": parameters}

@@ -6,7 +6,7 @@ from qm_trainer.errors import UserError
 from qm_trainer.parallel import processes
 from qm_trainer.parallel.heart import Pulse
 from qm_trainer.session import Session, report
-from qm_trainer.storage import artifacts, checkpoint
+from qm_trainer.storage import artifacts, checkpoint, snapshots
 
 
 def heard(session: Session, pulse: Pulse | None) -> bool:
@@ -34,7 +34,6 @@ def is_due(session: Session) -> bool:
     """Whether the process that leads finds that it is time to save."""
     if not session.out.world.leads:
         return False
-    session.saver.check()
     return session.out.clock() >= session.next_save and not session.saver.busy
 
 
@@ -49,7 +48,11 @@ def save_when_due(session: Session, pulse: Pulse | None) -> None:
     """Begin a checkpoint when its time has come; training goes on while it is written.
 
     Where the model is split all processes are needed: they save at the step at which all know.
+
+    Raises:
+        StorageError: If an earlier save failed.
     """
+    session.saver.check()
     due = pulse is not None and pulse.save if session.sharded else is_due(session)
     if not due:
         return
@@ -72,22 +75,31 @@ def save(session: Session) -> None:
     leads = session.out.world.leads
     if leads:
         session.curve.flush()
-    if not (leads or session.sharded):
+    if session.writer is None:
         return
-    state = checkpoint.snapshot(
+    world = session.out.world
+    parts = snapshots.take(
         session.model,
         session.optimizer,
-        session.cursor,
-        session.plan.world,
-        {
-            "loss": session.loss,
-            "metrics": session.metrics,
-            "scaler": session.numbers.state(),
-        },
-        keep=leads,
+        leads=leads,
+        first=world.rank % world.together == 0,
+        onto=session.saver.room(),
     )
-    if leads:
-        session.saver.start(state)
+    notes = {
+        "loss": session.loss,
+        "metrics": session.metrics,
+        "scaler": session.numbers.state(),
+    }
+    session.saver.start(
+        snapshots.Snapshot(
+            session.cursor,
+            parts.tensors,
+            session.plan.world,
+            notes,
+            parts.offsets,
+            session.writer,
+        )
+    )
 
 
 def save_now(session: Session) -> None:
@@ -99,8 +111,8 @@ def save_now(session: Session) -> None:
         saved = session.saver.last.step if session.saver.last is not None else 0
     if processes.agree(saved, out.world) != session.cursor.step:
         save(session)
+    session.saver.wait()
     if out.world.leads:
-        session.saver.wait()
         report(session, "Saving")
         session.curve.flush()
     processes.barrier(out.world)

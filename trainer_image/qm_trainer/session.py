@@ -19,6 +19,7 @@ from qm_trainer.parallel.processes import World
 from qm_trainer.profile.probe import Probe
 from qm_trainer.progress import Reporter
 from qm_trainer.storage import artifacts, checkpoint
+from qm_trainer.storage.snapshots import Writer
 
 SAY_S = 2.0
 """Between two progress lines, and two reports [s]."""
@@ -58,7 +59,7 @@ class Session:
     optimizer: torch.optim.Optimizer
     numbers: precision.Choice
     sharded: bool
-    """Whether the model is split over processes."""
+    """Whether the model is split over processes, so that all of them write a checkpoint."""
     plan: Plan
     folder: checkpoint.Folder
     saver: checkpoint.Saver
@@ -77,6 +78,14 @@ class Session:
     next_say: float = 0.0
     loss: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def writer(self) -> Writer | None:
+        """Which part of a checkpoint this process writes; None: it writes none."""
+        world = self.out.world
+        if self.sharded:
+            return Writer(world.rank, world.size)
+        return Writer() if world.leads else None
 
 
 def say_when_due(session: Session) -> None:

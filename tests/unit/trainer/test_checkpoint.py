@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 
 from qm_trainer.data.order import Cursor
 from qm_trainer.errors import ConfigError, StorageError
-from qm_trainer.storage import checkpoint
-from qm_trainer.storage.checkpoint import Folder, Saver, Snapshot
+from qm_trainer.storage import checkpoint, shards, snapshots
+from qm_trainer.storage.checkpoint import Folder, Saver
+from qm_trainer.storage.shards import Stored
+from qm_trainer.storage.snapshots import Snapshot
+from qm_trainer.storage.volume import Volume
 
 pytestmark = pytest.mark.torch
 
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.torch
 def folder(root: Path, keep: int = 3) -> Folder:
     seconds = itertools.count()
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    return Folder(root / "checkpoints", keep, lambda: now, lambda: float(next(seconds)))
+    return Folder(Volume(root / "checkpoints"), keep, lambda: now, lambda: float(next(seconds)))
 
 
 def state(step: int, numbers: int = 8) -> Snapshot:
@@ -34,9 +37,14 @@ def state(step: int, numbers: int = 8) -> Snapshot:
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     folder(tmp_path).save(state(7))
-    tensors, meta = folder(tmp_path).load(7)
-    assert tensors["model.weight"].tolist() == [7.0] * 8
-    assert meta == {"step": 7, "epoch": 1, "consumed": 5, "notes": {"loss": 0.5, "metrics": {}}}
+    with folder(tmp_path).open(7) as stored:
+        assert stored.whole("model.weight").tolist() == [7.0] * 8
+    assert folder(tmp_path).meta(7) == {
+        "step": 7,
+        "epoch": 1,
+        "consumed": 5,
+        "notes": {"loss": 0.5, "metrics": {}},
+    }
 
 
 def test_the_marker_holds_what_the_contract_says(tmp_path: Path) -> None:
@@ -73,7 +81,9 @@ def test_a_checkpoint_with_a_file_cut_short_or_gone_is_rubble(
     else:
         os.truncate(file, int(file.stat().st_size * part))
     assert kept.complete() == [1]
-    assert kept.clear_rubble() == [2]
+    ((step, why),) = kept.clear_rubble().items()
+    assert step == 2
+    assert name in why or why == "it was not finished"
     assert not (tmp_path / "checkpoints/2").exists()
 
 
@@ -82,19 +92,24 @@ def test_a_step_that_was_left_half_written_is_written_again(tmp_path: Path) -> N
     half.mkdir(parents=True)
     (half / "state.safetensors").write_bytes(b"rubbish")
     folder(tmp_path).save(state(4))
-    assert folder(tmp_path).load(4)[0]["model.weight"].tolist() == [4.0] * 8
+    with folder(tmp_path).open(4) as stored:
+        assert stored.whole("model.weight").tolist() == [4.0] * 8
 
 
 def test_a_checkpoint_of_another_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
     model = torch.nn.Linear(3, 2)
     optimizer = torch.optim.AdamW(model.parameters())
-    with pytest.raises(ConfigError, match=r"does not fit the model: .*name of its own$"):
-        checkpoint.restore(model, optimizer, {"model.weight": torch.zeros(9, 9)}, tmp_path)
+    shards.write({"model.weight": torch.zeros(9, 9)}, {}, tmp_path / "some.safetensors")
+    with (
+        Stored([tmp_path / "some.safetensors"]) as stored,
+        pytest.raises(ConfigError, match=r"does not fit the model: .*name of its own$"),
+    ):
+        snapshots.restore(model, optimizer, stored, "checkpoints/7")
 
 
 def test_a_snapshot_does_not_change_with_the_model() -> None:
     model = torch.nn.Linear(2, 1)
-    taken = checkpoint.snapshot(model, torch.optim.AdamW(model.parameters()), Cursor(), 1, {})
+    taken = snapshots.take(model, torch.optim.AdamW(model.parameters()))
     with torch.no_grad():
         model.weight.add_(1.0)
     assert not torch.equal(taken.tensors["model.weight"], model.weight)
@@ -132,7 +147,8 @@ def test_older_checkpoints_make_room_for_a_new_one(small_volume: Path) -> None:
         kept.save(state(step, numbers=60_000))
     assert 6 in kept.complete()
     assert len(kept.complete()) < 6
-    assert kept.load(6)[0]["model.weight"][0] == 6.0
+    with kept.open(6) as stored:
+        assert stored.whole("model.weight")[0] == 6.0
 
 
 def test_the_thread_that_trains_hears_of_a_failed_save(small_volume: Path) -> None:

@@ -102,6 +102,56 @@ def test_a_run_that_crashed_resumes_as_if_it_had_not(
     assert_same_model(tmp_path / "cut", tmp_path / "whole")
 
 
+def stopped(run_dir: Path, train: Train, at: int) -> None:
+    """A run of which checkpoints are left, the last of them at about step `at`."""
+    steps = iter(range(10**6))
+    with pytest.raises(Interrupted):
+        train(run_dir, stop=lambda: next(steps) >= at, periodSeconds=3)
+
+
+def spoil(checkpoint: Path) -> None:
+    """As a disk does that loses what was written: the size is what it was."""
+    file = checkpoint / "state.safetensors"
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_goes_on(
+    tmp_path: Path, train: Train, loss_curve: Curve, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(tmp_path / "whole")
+    stopped(tmp_path / "cut", train, at=20)
+    steps = sorted(int(path.name) for path in (tmp_path / "cut/checkpoints").iterdir())
+    spoil(tmp_path / f"cut/checkpoints/{steps[-1]}")
+    with caplog.at_level("INFO", "qm_trainer"):
+        summary = train(tmp_path / "cut")
+    assert f"removing checkpoint {steps[-1]}: state.safetensors is damaged" in caplog.text
+    assert summary.resumed_from_step == steps[-2]
+    assert loss_curve(tmp_path / "cut") == loss_curve(tmp_path / "whole")
+
+
+def test_a_checkpoint_cut_short_is_named_and_the_one_before_goes_on(
+    tmp_path: Path, train: Train, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped(tmp_path, train, at=20)
+    steps = sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir())
+    file = tmp_path / f"checkpoints/{steps[-1]}/state.safetensors"
+    size = file.stat().st_size
+    os.truncate(file, 1000)
+    with caplog.at_level("INFO", "qm_trainer"):
+        summary = train(tmp_path)
+    said = f"removed checkpoint {steps[-1]}: state.safetensors has 1000 of {size} bytes"
+    assert said in caplog.text
+    assert summary.resumed_from_step == steps[-2]
+
+
+def test_damaged_checkpoints_only_are_no_fresh_start(tmp_path: Path, train: Train) -> None:
+    stopped(tmp_path, train, at=20)
+    for path in (tmp_path / "checkpoints").iterdir():
+        spoil(path)
+    with pytest.raises(StorageError, match=r"^all checkpoints are damaged; the last one: state"):
+        train(tmp_path)
+
+
 def test_a_finished_run_that_is_started_again_only_says_so(tmp_path: Path, train: Train) -> None:
     first = train(tmp_path)
     again = train(tmp_path)

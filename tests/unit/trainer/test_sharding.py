@@ -91,6 +91,27 @@ def test_whoever_goes_on_goes_on_from_where_it_was(
     same_weights(tmp_path, whole_run)
 
 
+def test_a_run_goes_from_three_processes_to_two_to_one(
+    tmp_path: Path, train: Train, loss_curve: Curve
+) -> None:
+    """Sixty-six samples in a step, whoever trains; the reference is one undisturbed process."""
+    for number, (strategy, count) in enumerate([("FSDP", 3), ("FSDP", 2), ("DDP", 1)]):
+        changed = tree(**{**PAIR, "strategy": strategy, "batchSize": 66 // count})
+        processes = {"PET_NPROC_PER_NODE": str(count)}
+        worker = Worker(tmp_path, changed, processes, name=f"run-{number}").start()
+        if count > 1:
+            worker.until(f"epoch {number + 1}/4 done")
+            worker.process.send_signal(signal.SIGTERM)
+            assert worker.end() == 76, worker.log.read_text()
+            step = max(int(path.name) for path in (tmp_path / "checkpoints").iterdir())
+            assert len(list((tmp_path / f"checkpoints/{step}").glob("state-*"))) == count
+    assert "resuming after step" in log_of(worker)
+    whole = tmp_path / "whole"
+    train(whole, **{**PAIR, "batchSize": 66, "args": {"seconds": 0.0}})
+    assert loss_curve(tmp_path) == pytest.approx(loss_curve(whole), rel=1e-4)
+    same_weights(tmp_path, whole)
+
+
 def test_it_saves_in_the_middle_and_a_kill_loses_no_more(
     tmp_path: Path, whole_run: Path, loss_curve: Curve
 ) -> None:

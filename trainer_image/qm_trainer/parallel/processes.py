@@ -1,13 +1,15 @@
 """The processes of one run: how they meet, and what they agree on."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from torch._C._distributed_c10d import TCPStore
+from torch._C._distributed_c10d import PrefixStore, TCPStore
+
+from qm_trainer.parallel.board import STORE_TIMEOUT, Alone, Board, Shared
 
 COLLECTIVE_TIMEOUT = timedelta(minutes=5)
 """How long a process waits for the others in one operation. A peer that dies closes its connections
@@ -81,6 +83,21 @@ def _store(environment: Mapping[str, str], rank: int, size: int, patience: timed
     store = TCPStore(host, port, size, is_master=rank == 0, timeout=patience)
     store.set_timeout(COLLECTIVE_TIMEOUT)
     return store
+
+
+def board(
+    world: World, clock: Callable[[], float], environment: Mapping[str, str] = os.environ
+) -> Board:
+    """Where the processes of `world` leave notes for each other.
+
+    It is a connection of its own to the store that they met by.
+    """
+    if not world.distributed or world.size == 1:
+        return Alone()
+    host, port = environment["MASTER_ADDR"], int(environment["MASTER_PORT"])
+    store = TCPStore(host, port, timeout=STORE_TIMEOUT, wait_for_workers=False)
+    life = environment.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return Shared(PrefixStore(f"board/{life}", store), world.rank, world.size, clock)
 
 
 def leave(world: World) -> None:

@@ -1,17 +1,20 @@
 """Weights, gradients and optimizer state split over processes: FSDP2, and whole again to be kept.
 
-Only here is it known that a tensor may be a part of one. What leaves, a checkpoint or a model, is
-whole: any number of processes, sharded or not, goes on from it.
+Only here is it known that a tensor may be a part of one. To a checkpoint a part is a box of the
+whole tensor, whatever mesh it was cut by; so any number of processes, sharded or not, goes on.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+import math
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor, Replicate
+from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
 from qm_trainer.parallel import tensors
 from qm_trainer.parallel.layout import Layout
@@ -20,6 +23,32 @@ COPIES, SHARDS, TENSOR = "copies", "shards", "tensor"
 """Dimensions of the processes' grid."""
 MOST_UNITS_DEEP = 3
 """Levels of lists of modules that are looked into for what is split as one [count]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of a tensor: where it begins in the whole one, and how far it reaches."""
+
+    offset: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        """How many numbers are in it [count]."""
+        return math.prod(self.shape)
+
+    def overlap(self, other: "Box") -> "Box | None":
+        """What both hold; None if that is nothing."""
+        pairs = list(zip(self.offset, self.shape, other.offset, other.shape, strict=True))
+        begin = tuple(max(a, b) for a, _, b, _ in pairs)
+        end = tuple(min(a + m, b + n) for a, m, b, n in pairs)
+        shape = tuple(e - b for b, e in zip(begin, end, strict=True))
+        return Box(begin, shape) if all(n > 0 for n in shape) else None
+
+    def within(self, outer: "Box") -> tuple[slice, ...]:
+        """The indices of this box in a tensor that holds `outer` alone."""
+        pairs = zip(self.offset, self.shape, outer.offset, strict=True)
+        return tuple(slice(a - b, a - b + n) for a, n, b in pairs)
 
 
 def spread(model: nn.Module, device: torch.device, layout: Layout) -> str:
@@ -102,33 +131,67 @@ def whole(tensor: Tensor) -> Tensor:
     return copy.copy_(held)
 
 
-def whole_weights(model: nn.Module) -> dict[str, Tensor]:
-    """All weights and buffers of a model, whole; every process has to ask where it is split."""
-    return {name: whole(value) for name, value in model.state_dict().items()}
+def whole_weights(model: nn.Module, *, keep: bool) -> dict[str, Tensor]:
+    """All weights and buffers of a model, whole; every process has to ask where it is split.
 
-
-def placed_like(value: Tensor, like: Tensor) -> Tensor:
-    """A whole tensor where `like` is, split as it is; every process has to come here with it."""
-    if not isinstance(like, DTensor) or value.dim() == 0:
-        return value.to(like.device)
-    return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
-
-
-def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Put whole weights into a model, split or not.
-
-    Raises:
-        RuntimeError: They are of another model.
+    Args:
+        model: The model.
+        keep: Whether this process wants them; else it helps to put them together, one at a time.
     """
-    if not is_sharded(model):
-        model.load_state_dict(weights)
-        return
-    held = model.state_dict()
-    model.load_state_dict(
-        {
-            name: placed_like(value, held[name]) if name in held else value
-            for name, value in weights.items()
-        }
+    weights = {}
+    for name, value in model.state_dict().items():
+        put_together = whole(value)
+        if keep:
+            weights[name] = put_together
+    return weights
+
+
+def held(tensor: Tensor) -> Box:
+    """What this process holds of a tensor: all of it, if it is not split."""
+    if not isinstance(tensor, DTensor):
+        return Box((0,) * tensor.dim(), tuple(tensor.shape))
+    shape, offset = compute_local_shape_and_global_offset(
+        tensor.shape, tensor.device_mesh, tensor.placements
+    )
+    return Box(tuple(offset), tuple(shape))
+
+
+def local(tensor: Tensor) -> Tensor:
+    """The numbers of `held`, where they are."""
+    value = tensor.detach()
+    return value.to_local() if isinstance(value, DTensor) else value
+
+
+def is_first_copy(tensor: Tensor, *, leads: bool, first: bool) -> bool:
+    """Whether this process is the one to keep what it holds, of all that hold the same.
+
+    Args:
+        tensor: Some weight or state.
+        leads: Whether this process keeps what is not split at all.
+        first: Whether it is the first of those that compute each sample together: what is no part
+            of a layer is the same in all of them.
+    """
+    if not isinstance(tensor, DTensor):
+        return leads
+    where = tensor.device_mesh.get_coordinate()
+    if where is None or not (first or TENSOR in (tensor.device_mesh.mesh_dim_names or ())):
+        return False
+    copies = zip(where, tensor.placements, strict=True)
+    return all(at == 0 for at, placement in copies if isinstance(placement, Replicate))
+
+
+def placed_like(part: Tensor, like: Tensor) -> Tensor:
+    """A tensor of the shape of `like`, split as it is, of which this process has `part`."""
+    part = part.to(like.device)
+    if not isinstance(like, DTensor):
+        return part
+    return DTensor.from_local(
+        part,
+        like.device_mesh,
+        like.placements,
+        run_check=False,
+        shape=like.shape,
+        stride=like.stride(),
     )
 
 

@@ -1,34 +1,34 @@
 """Checkpoints: written behind training's back, complete or not there, never unpickled.
 
-A checkpoint is a folder `checkpoints/STEP/`. `COMPLETE` is written last, after everything else has
-reached the disk, and holds the sizes of the files; a folder without it, or whose sizes differ, is
-what a crash left and is not loaded. Tensors are safetensors, the rest is JSON.
+A checkpoint is a folder `STEP/`. Where the model is split each process writes its own parts, and
+says so on the board; the one that leads writes `COMPLETE` last, when everything else has reached
+the disk. It holds the sizes of the files; a folder without it, or whose sizes differ, is what a
+crash left and is not loaded. Tensors are safetensors, the rest is JSON.
 """
 
 import json
 import math
-import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from qm_trainer.data.order import Cursor
-from qm_trainer.errors import ConfigError
-from qm_trainer.parallel.sharding import load_weights, placed_like, whole
+from qm_trainer.errors import StorageError
+from qm_trainer.parallel.board import Alone, Board, Note
 from qm_trainer.storage import volume
+from qm_trainer.storage.files import Files
+from qm_trainer.storage.shards import Stored
+from qm_trainer.storage.snapshots import Snapshot
 
-STATE, META, MARKER = "state.safetensors", "state.json", "COMPLETE"
+META, MARKER = "state.json", "COMPLETE"
 ASSUMED_MTBF_S = 3600.0
 """Mean time between interruptions that is assumed [s]: a spot node taken back hourly."""
 SHORTEST_PERIOD_S, LONGEST_PERIOD_S = 15.0, 600.0
+PATIENCE_S = 10.0
+"""How long a process that ends waits for what others have still to write [s]: they may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,163 +40,174 @@ class Saved:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one checkpoint holds, in memory of its own."""
-
-    cursor: Cursor
-    tensors: Mapping[str, Tensor]
-    world: int
-    notes: Mapping[str, Any]
-    """Whatever else the loop wants back: JSON."""
-
-
-def snapshot(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    cursor: Cursor,
-    world: int,
-    notes: Mapping[str, Any],
-    *,
-    keep: bool = True,
-) -> Snapshot:
-    """Copy all state, so that training may go on while it is written.
-
-    Of a model that is split over processes every one of them has to come here, and those that do
-    not `keep` what they help to put together hold no more of it than one tensor.
-    """
-    tensors: dict[str, Tensor] = {}
-    for name, value in _state(model, optimizer):
-        put_together = whole(value)
-        if keep:
-            tensors[name] = put_together
-    return Snapshot(cursor, tensors, world, notes)
-
-
-def _state(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
-    """All tensors by name, in the same order in every process."""
-    for name, value in model.state_dict().items():
-        yield f"model.{name}", value
-    for name, parameter in model.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            yield f"optimizer.{name}.{key}", torch.as_tensor(value)
-
-
-def restore(
-    model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], where: Path
-) -> None:
-    """Put what `snapshot` copied back.
-
-    Raises:
-        ConfigError: If the checkpoint is of another model.
-    """
-    weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    try:
-        load_weights(model, weights)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise ConfigError(
-            f"{where} does not fit the model: {first}; give the changed job a name of its own"
-        ) from error
-    for name, parameter in model.named_parameters():
-        prefix = f"optimizer.{name}."
-        found = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        if found:
-            optimizer.state[parameter] = {
-                key: placed_like(value, parameter) for key, value in found.items()
-            }
-
-
 class Folder:
-    """The checkpoints of one run on the artifact volume."""
+    """The checkpoints of one run."""
 
     def __init__(
-        self, root: Path, keep: int, now: Callable[[], datetime], clock: Callable[[], float]
-    ):
-        self._root, self._keep, self._now, self._clock = root, keep, now, clock
+        self,
+        files: Files,
+        keep: int,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+        board: Board | None = None,
+    ) -> None:
+        self._files, self._keep, self._now, self._clock = files, keep, now, clock
+        self._board: Board = board or Alone()
+        self._attempts = 0
 
     def complete(self) -> list[int]:
         """Steps that have a complete checkpoint, the oldest first."""
-        if not self._root.is_dir():
-            return []
-        return sorted(int(p.name) for p in self._root.iterdir() if p.name.isdigit() and _whole(p))
+        sizes = self._files.sizes()
+        return [step for step in _steps(sizes) if not self._fault(step, sizes)]
 
-    def save(self, state: Snapshot) -> Saved:
-        """Write one checkpoint, then remove what is too old.
+    def save(self, state: Snapshot, leaving: threading.Event | None = None) -> Saved:
+        """Write one checkpoint, then remove what is too old; every writer has to come here.
+
+        Args:
+            state: What this process writes.
+            leaving: Set when this process ends, and no longer waits for the others.
 
         Raises:
-            StorageError: If the volume is full even without the older checkpoints, or not writable.
+            StorageError: If the volume is full even without the older checkpoints, or not writable;
+                in every writer, if it is so for one.
+            PeerLost: If another writer does not say how it went.
         """
-        try:
-            return self._write(state)
-        except (OSError, SafetensorError) as error:
-            if not volume.is_full(error) or not self._thin(keep=1, besides=state.cursor.step):
-                raise volume.storage_error(error, self._root) from error
-        try:
-            return self._write(state)
-        except (OSError, SafetensorError) as error:
-            raise volume.storage_error(error, self._root) from error
+        leaving = leaving or threading.Event()
+        verdict = self._attempt(state, leaving)
+        if verdict.get("again"):
+            verdict = self._attempt(state, leaving)
+        if "saved" not in verdict:
+            raise StorageError(verdict["failed"])
+        return Saved(**verdict["saved"])
 
-    def load(self, step: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The tensors and the rest of one checkpoint."""
-        folder = self._root / str(step)
-        return load_file(folder / STATE), json.loads((folder / META).read_text())
+    def open(self, step: int) -> Stored:
+        """The tensors of one complete checkpoint.
+
+        Raises:
+            Damaged: If they are not what was written.
+        """
+        names = [name for name in self._marker(step)["files"] if name.endswith(".safetensors")]
+        return self._files.open(f"{step}/{name}" for name in names)
+
+    def meta(self, step: int) -> dict[str, Any]:
+        """The rest of one complete checkpoint."""
+        read: dict[str, Any] = json.loads(self._files.read(f"{step}/{META}"))
+        return read
 
     def saved(self, step: int) -> Saved:
         """When one checkpoint was complete, and what it took."""
-        marker = json.loads((self._root / str(step) / MARKER).read_text())
+        marker = self._marker(step)
         return Saved(step, marker["time"], marker["saveSeconds"])
 
-    def clear_rubble(self) -> list[int]:
-        """Remove what crashes left half-written; answers which steps."""
-        if not self._root.is_dir():
-            return []
-        broken = [p for p in self._root.iterdir() if p.name.isdigit() and not _whole(p)]
-        for folder in broken:
-            _remove(folder)
-        return sorted(int(folder.name) for folder in broken)
+    def clear_rubble(self) -> dict[int, str]:
+        """Remove what crashes left half-written; answers which steps, and what was wrong."""
+        sizes = self._files.sizes()
+        faults = {step: self._fault(step, sizes) for step in _steps(sizes)}
+        broken = {step: fault for step, fault in faults.items() if fault}
+        for step in broken:
+            self.remove(step)
+        return broken
 
-    def path(self, step: int) -> Path:
+    def remove(self, step: int) -> None:
+        """Take the marker away first, so that no half-removed checkpoint counts as complete."""
+        self._files.remove(f"{step}/{MARKER}")
+        self._files.remove_folder(str(step))
+
+    def where(self, step: int) -> str:
         """Where the checkpoint of `step` is."""
-        return self._root / str(step)
+        return self._files.where(str(step))
 
-    def _write(self, state: Snapshot) -> Saved:
-        began = self._clock()
-        folder = self.path(state.cursor.step)
-        _remove(folder)
-        folder.mkdir(parents=True)
+    def _attempt(self, state: Snapshot, leaving: threading.Event) -> Note:
+        """Write this process's part, and hear what became of all of them."""
+        began, step = self._clock(), state.cursor.step
+        key, before = f"save-{self._attempts}", f"save-{self._attempts - 1}"
+        self._attempts += 1
+        if state.writer.rank == 0:
+            self._files.remove(f"{step}/{MARKER}")
+        self._board.post(key, self._write_part(state))
+        if state.writer.rank != 0:
+            return self._board.read(f"{key}-verdict", 0, leaving)
+        notes = self._board.gather(key, leaving)
+        self._board.clear(f"{before}-verdict")
+        verdict = self._judge(state, notes, began)
+        self._board.clear(key)
+        self._board.post(f"{key}-verdict", verdict)
+        return verdict
+
+    def _write_part(self, state: Snapshot) -> Note:
+        """What this process has to say of its part: its files, or what went wrong."""
+        folder, cursor = state.cursor.step, state.cursor
+        files = {}
         try:
-            save_file(dict(state.tensors), folder / STATE)
-            cursor = state.cursor
-            progress = {"step": cursor.step, "epoch": cursor.epoch, "consumed": cursor.consumed}
-            (folder / META).write_text(json.dumps({**progress, "notes": dict(state.notes)}))
-            sizes = {}
-            for name in (STATE, META):
-                volume.sync(folder / name)
-                sizes[name] = (folder / name).stat().st_size
-            saved = Saved(cursor.step, volume.iso(self._now()), round(self._clock() - began, 3))
-            marker = {
-                "step": cursor.step,
-                "epoch": cursor.epoch,
-                "world": state.world,
-                "time": saved.time,
-                "saveSeconds": saved.seconds,
-                "files": sizes,
-            }
-            volume.write_whole(folder / MARKER, json.dumps(marker))
-            volume.sync(self._root)
-        except BaseException:
-            _remove(folder)
-            raise
+            if state.tensors:
+                name = state.writer.file
+                files[name] = self._files.write_tensors(
+                    f"{folder}/{name}", state.tensors, state.offsets
+                )
+            if state.writer.rank == 0:
+                progress = {"step": cursor.step, "epoch": cursor.epoch, "consumed": cursor.consumed}
+                text = json.dumps({**progress, "notes": dict(state.notes)})
+                files[META] = self._files.write(f"{folder}/{META}", text)
+        except StorageError as error:
+            return {"failed": str(error), "full": error.full}
+        return {"files": files}
+
+    def _judge(self, state: Snapshot, notes: Sequence[Note], began: float) -> Note:
+        """What became of a save, when all parts are written, or are not."""
+        step = state.cursor.step
+        failed = [note for note in notes if "failed" in note]
+        if not failed:
+            try:
+                return {"saved": asdict(self._mark(state, notes, began))}
+            except StorageError as error:
+                failed = [{"failed": str(error), "full": error.full}]
+        self.remove(step)
+        again = all(note["full"] for note in failed) and self._thin(keep=1)
+        return {"failed": failed[0]["failed"], "again": again}
+
+    def _mark(self, state: Snapshot, notes: Sequence[Note], began: float) -> Saved:
+        """Make a checkpoint complete; what is too old goes."""
+        cursor = state.cursor
+        seconds = round(self._clock() - began, 3)
+        saved = Saved(cursor.step, volume.iso(self._now()), seconds)
+        marker = {
+            "step": cursor.step,
+            "epoch": cursor.epoch,
+            "world": state.world,
+            "time": saved.time,
+            "saveSeconds": saved.seconds,
+            "files": {name: size for note in notes for name, size in note["files"].items()},
+        }
+        self._files.write(f"{cursor.step}/{MARKER}", json.dumps(marker))
         self._thin(keep=self._keep)
         return saved
 
-    def _thin(self, keep: int, besides: int | None = None) -> bool:
+    def _thin(self, keep: int) -> bool:
         """Keep the newest `keep`; answers whether something went."""
-        steps = [step for step in self.complete() if step != besides]
+        steps = self.complete()
         for step in steps[:-keep]:
-            _remove(self.path(step))
+            self.remove(step)
         return len(steps) > keep
+
+    def _marker(self, step: int) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads(self._files.read(f"{step}/{MARKER}"))
+        return read
+
+    def _fault(self, step: int, sizes: Mapping[str, int]) -> str:
+        """Why a checkpoint is not complete; nothing if it is."""
+        if f"{step}/{MARKER}" not in sizes:
+            return "it was not finished"
+        try:
+            files = dict(self._marker(step)["files"])
+        except (ValueError, KeyError, TypeError):
+            return f"{MARKER} is damaged"
+        for name, size in files.items():
+            found = sizes.get(f"{step}/{name}")
+            if found is None:
+                return f"{name} is gone"
+            if found != size:
+                return f"{name} has {found} of {size} bytes"
+        return ""
 
 
 class Saver:
@@ -206,12 +217,23 @@ class Saver:
         self._folder = folder
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._leaving = threading.Event()
+        self._written: Mapping[str, Tensor] = {}
         self.last: Saved | None = None
 
     @property
     def busy(self) -> bool:
         """Whether a save is under way."""
         return self._thread is not None and self._thread.is_alive()
+
+    def room(self) -> Mapping[str, Tensor]:
+        """The tensors that were written last, to be written over, when nobody reads them any more.
+
+        Raises:
+            StorageError: If that save failed.
+        """
+        self.wait()
+        return self._written
 
     def start(self, state: Snapshot) -> None:
         """Begin to write `state`.
@@ -220,6 +242,7 @@ class Saver:
             StorageError: If an earlier save failed.
         """
         self.wait()
+        self._written = state.tensors
         self._thread = threading.Thread(target=self._run, args=(state,), name="saver")
         self._thread.start()
 
@@ -233,13 +256,18 @@ class Saver:
 
         Raises:
             StorageError: If the save failed.
+            PeerLost: If another process did not write its part.
         """
-        self.settle()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
         self.check()
 
     def settle(self) -> None:
-        """Return when nothing is being written, however that ended."""
+        """Return when nothing is being written, however that ended, and nothing will be."""
         if self._thread is not None:
+            self._thread.join(PATIENCE_S)
+            self._leaving.set()
             self._thread.join()
             self._thread = None
 
@@ -251,7 +279,7 @@ class Saver:
 
     def _run(self, state: Snapshot) -> None:
         try:
-            self.last = self._folder.save(state)
+            self.last = self._folder.save(state, self._leaving)
         except BaseException as error:  # noqa: BLE001 - handed to the thread that trains
             self._error = error
 
@@ -275,16 +303,7 @@ def period(asked: float | None, save_seconds: float, mean_seconds: float | None 
     return min(LONGEST_PERIOD_S, max(SHORTEST_PERIOD_S, best))
 
 
-def _whole(folder: Path) -> bool:
-    try:
-        marker = json.loads((folder / MARKER).read_text())
-        sizes = marker["files"]
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-
-
-def _remove(folder: Path) -> None:
-    """Take the marker away first, so that no half-removed checkpoint counts as complete."""
-    (folder / MARKER).unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+def _steps(paths: Iterable[str]) -> list[int]:
+    """The steps that have a folder, the smallest first."""
+    folders = {path.partition("/")[0] for path in paths}
+    return sorted(int(folder) for folder in folders if folder.isdigit())

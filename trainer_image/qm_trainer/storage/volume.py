@@ -1,14 +1,95 @@
 """The artifact volume: files that are there whole or not at all, and why one cannot be written."""
 
+import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from safetensors import SafetensorError
+from torch import Tensor
+from typing_extensions import override
 
 from qm_trainer.errors import StorageError
+from qm_trainer.storage import shards
+from qm_trainer.storage.files import Files
+from qm_trainer.storage.shards import Offset, Stored
+
+
+class Volume(Files):
+    """Files below one folder of a mounted file system, which all processes share."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @override
+    def where(self, path: str) -> str:
+        return str(self._root / path)
+
+    @override
+    def sizes(self) -> dict[str, int]:
+        found = {}
+        for path in self._root.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file():
+                    found[path.relative_to(self._root).as_posix()] = path.stat().st_size
+        return found
+
+    @override
+    def read(self, path: str) -> str:
+        return (self._root / path).read_text()
+
+    @override
+    def write(self, path: str, text: str) -> int:
+        with self._explained():
+            whole = self._path_to(path)
+            write_whole(whole, text)
+            return whole.stat().st_size
+
+    @override
+    def write_tensors(
+        self, path: str, tensors: Mapping[str, Tensor], offsets: Mapping[str, Offset]
+    ) -> int:
+        with self._explained():
+            whole = self._path_to(path)
+            try:
+                shards.write(tensors, offsets, whole)
+                sync(whole)
+            except BaseException:
+                # What is half written takes the room that others may need.
+                whole.unlink(missing_ok=True)
+                raise
+            sync(whole.parent)
+            return whole.stat().st_size
+
+    @override
+    def open(self, paths: Iterable[str]) -> Stored:
+        return Stored(self._root / path for path in sorted(paths))
+
+    @override
+    def remove(self, path: str) -> None:
+        (self._root / path).unlink(missing_ok=True)
+
+    @override
+    def remove_folder(self, path: str) -> None:
+        shutil.rmtree(self._root / path, ignore_errors=True)
+
+    def _path_to(self, path: str) -> Path:
+        """Where a file is to be written, with a folder for it that is on the disk."""
+        whole = self._root / path
+        if not whole.parent.is_dir():
+            whole.parent.mkdir(parents=True, exist_ok=True)
+            sync(whole.parent.parent)
+        return whole
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, SafetensorError) as error:
+            raise storage_error(error, self._root) from error
 
 
 def claim(run_dir: Path) -> None:
@@ -47,7 +128,8 @@ def storage_error(error: OSError | SafetensorError, path: Path) -> StorageError:
     if is_full(error):
         return StorageError(
             f"the artifact volume at {where} is full: {free:.0f} MiB of {total:.0f} MiB are free; "
-            "ask for a larger volume, or lower checkpoint.keep"
+            "ask for a larger volume, or lower checkpoint.keep",
+            full=True,
         )
     return StorageError(f"the artifact volume at {where} is not writable: {error}")
 
