@@ -26,6 +26,9 @@ from qm_trainer.session import SAY_S, Session, Surroundings, report, say_when_du
 from qm_trainer.storage import artifacts, checkpoint, snapshots, volume
 from qm_trainer.storage.shards import Damaged
 
+LEAVING_S = 3.0
+"""What a process needs between its last save and its end [s]."""
+
 _log = logging.getLogger("qm_trainer")
 
 
@@ -275,7 +278,7 @@ def weighted(loss: Tensor, own: int, total: int, world: int) -> Tensor:
 
 
 def stop(session: Session) -> None:
-    """Save at the step at which every process stops, and leave.
+    """Save at the step at which every process stops, and leave before the grace is over.
 
     Raises:
         Interrupted: In a process that was told to stop.
@@ -283,8 +286,15 @@ def stop(session: Session) -> None:
     """
     heard(session, session.heart.take())
     told = session.out.stop()
-    save_now(session)
-    where = f"state saved after step {session.cursor.step} of {session.total_steps}"
+    grace = processes.least(session.out.grace_left(), session.out.world)
+    saved, done = save_now(session, max(0.0, grace - LEAVING_S)), session.cursor.step
+    where = f"state saved after step {done} of {session.total_steps}"
+    if saved != done:
+        kept = f"the checkpoint after step {saved} stays" if saved else "there is no checkpoint yet"
+        where = (
+            f"the state after step {done} could not be saved in the {grace:.0f} s that were left: "
+            f"{kept}"
+        )
     if told:
         raise Interrupted(f"SIGTERM: {where}")
     raise PeerLost(f"another worker was told to stop: {where}")

@@ -102,17 +102,40 @@ def save(session: Session) -> None:
     )
 
 
-def save_now(session: Session) -> None:
-    """Save this very step and wait until it is on the volume."""
-    out, saved = session.out, 0
+def save_now(session: Session, within_s: float | None = None) -> int:
+    """Save this very step and wait until it is on the volume; answers the newest step that is.
+
+    Args:
+        session: The session.
+        within_s: How long that may take [s], the same in all processes; None: as long as it takes.
+            When it is over, what is still being written is given up.
+    """
+    out = session.out
+    began = out.clock()
+
+    def left() -> float | None:
+        return None if within_s is None else max(0.0, within_s - (out.clock() - began))
+
     if out.world.leads:
         report(session, "Saving")
-        session.saver.wait()
-        saved = session.saver.last.step if session.saver.last is not None else 0
-    if processes.agree(saved, out.world) != session.cursor.step:
+    idle = session.saver.wait(left())
+    if all_agree(idle, out.world) and newest(session) != session.cursor.step:
         save(session)
-    session.saver.wait()
+        idle = session.saver.wait(left())
+    if not all_agree(idle, out.world):
+        session.saver.give_up()
     if out.world.leads:
         report(session, "Saving")
         session.curve.flush()
-    processes.barrier(out.world)
+    return newest(session)
+
+
+def all_agree(yes: bool, world: processes.World) -> bool:  # noqa: FBT001 - one question
+    """Whether all processes say yes."""
+    return processes.least(float(yes), world) > 0
+
+
+def newest(session: Session) -> int:
+    """The step of the newest complete checkpoint, as the process that leads knows it; 0: none."""
+    saved = session.saver.last
+    return processes.agree(0 if saved is None else saved.step, session.out.world)

@@ -21,6 +21,8 @@ from qm_trainer.progress import Reporter
 from qm_trainer.storage import artifacts, checkpoint
 from qm_trainer.storage.snapshots import Writer
 
+DEFAULT_GRACE_S = 30.0
+"""From SIGTERM to SIGKILL, where nobody says otherwise [s]: what Kubernetes gives a pod."""
 SAY_S = 2.0
 """Between two progress lines, and two reports [s]."""
 
@@ -39,6 +41,8 @@ class Surroundings:
     """Seconds of no particular origin [s]."""
     stop: Callable[[], bool]
     """Whether this process was told to stop."""
+    grace_left: Callable[[], float] = lambda: DEFAULT_GRACE_S
+    """Until this process is ended by force, if it was told to stop, or is told now [s]."""
     ready: Callable[[], None] = lambda: None
     """Called when there is state worth saving: from then on a stop is answered by a save."""
     profiling: bool = True

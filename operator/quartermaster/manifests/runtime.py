@@ -11,6 +11,8 @@ from quartermaster.units import millicores
 
 CONTRACT = "1"
 MASTER_PORT = 29400
+GRACE_SECONDS = 30
+"""From SIGTERM to SIGKILL [s], for a save: the clouds but AWS leave a spot node no more."""
 LOOPBACK = "127.0.0.1"
 WORKSPACE = "/workspace"
 TOKEN_DIR = "/var/run/secrets/quartermaster"  # noqa: S105 - a path, not a secret
@@ -59,6 +61,7 @@ def environment(
     threads = max(1, millicores(spec.trainer.resources_per_worker.cpu) // 1000 // processes)
     variables = {
         "QM_CONTRACT": CONTRACT,
+        "QM_GRACE_SECONDS": str(GRACE_SECONDS),
         "QM_RUN_DIR": location(spec, key, uid).run_dir,
         "QM_PROGRESS_URL": progress_url,
         "QM_PROGRESS_TOKEN_FILE": f"{TOKEN_DIR}/token",

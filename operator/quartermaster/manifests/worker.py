@@ -15,8 +15,6 @@ from quartermaster.manifests.held import held_text, rate_text
 
 CONTAINER = "trainer"
 USER_ID = 65532
-GRACE_SECONDS = 30
-"""What the clouds other than AWS leave a spot node; a save has to fit in."""
 NODE_LOST_SECONDS = 60
 """How long a worker stays on a node that does not answer before it is replaced [s]."""
 
@@ -99,7 +97,7 @@ def pod_template(
             "subdomain": key.name,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            "terminationGracePeriodSeconds": runtime.GRACE_SECONDS,
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": USER_ID,

@@ -76,6 +76,7 @@ def train(one_thread: None) -> Callable[..., Any]:
         stop: Callable[[], bool] = lambda: False,
         *,
         profiling: bool = True,
+        grace_left: Callable[[], float] = lambda: 30.0,
         reporter: progress.Reporter | None = None,
         **changes: Any,
     ) -> Any:
@@ -87,6 +88,7 @@ def train(one_thread: None) -> Callable[..., Any]:
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
             clock=lambda: float(next(seconds)),
             stop=stop,
+            grace_left=grace_left,
             profiling=profiling,
         )
         return loop.train(config.parse(json.dumps(tree(**changes))), out)

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,29 @@ def test_a_run_that_crashed_resumes_as_if_it_had_not(
     assert 0 < summary.resumed_from_step < at
     assert loss_curve(tmp_path / "cut") == loss_curve(tmp_path / "whole")
     assert_same_model(tmp_path / "cut", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["one before", "none before"])
+def test_a_save_that_does_not_fit_into_the_grace_is_given_up_and_said(
+    tmp_path: Path, train: Train, before: bool
+) -> None:
+    wide = {"args": {"numClasses": 10, "width": 1500, "dropout": 0.0}, "epochs": 1}
+    period = 5 if before else 10_000
+    steps = iter(range(10**6))
+    with pytest.raises(Interrupted) as told:
+        train(
+            tmp_path,
+            stop=lambda: next(steps) >= 9,
+            grace_left=lambda: 3.5,
+            periodSeconds=period,
+            **wide,
+        )
+    for thread in threading.enumerate():
+        if thread.name == "saver":
+            thread.join()
+    said = r"SIGTERM: the state after step (\d+) could not be saved in the 4 s that were left: "
+    kept = r"the checkpoint after step \d+ stays" if before else "there is no checkpoint yet"
+    assert re.fullmatch(said + kept, str(told.value))
 
 
 def stopped(run_dir: Path, train: Train, at: int) -> None:

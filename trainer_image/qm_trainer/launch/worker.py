@@ -13,7 +13,7 @@ from time import monotonic
 from types import FrameType
 
 from qm_trainer import config, console, errors, loop, progress, session
-from qm_trainer.errors import Ending, TrainerError
+from qm_trainer.errors import ConfigError, Ending, TrainerError
 from qm_trainer.launch import outcome
 from qm_trainer.launch.gang import WAIT_S, wait_for_leader
 from qm_trainer.launch.outcome import Mark
@@ -23,14 +23,19 @@ _log = logging.getLogger("qm_trainer")
 
 
 class StopFlag:
-    """Remembers that SIGTERM came; before training has begun, SIGTERM just ends the process."""
+    """Remembers when SIGTERM came; before training has begun, SIGTERM just ends the process."""
 
-    def __init__(self) -> None:
-        self._told = False
+    def __init__(self, grace_s: float) -> None:
+        self._grace_s = grace_s
+        self._told: float | None = None
 
     def __call__(self) -> bool:
         """Whether SIGTERM came."""
-        return self._told
+        return self._told is not None
+
+    def left(self) -> float:
+        """Until SIGKILL comes, or would come if SIGTERM came now [s]."""
+        return self._grace_s - (0.0 if self._told is None else monotonic() - self._told)
 
     def arm(self) -> None:
         """From now on, remember."""
@@ -38,7 +43,7 @@ class StopFlag:
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        self._told = True
+        self._told = self._told or monotonic()
 
 
 def work(
@@ -79,7 +84,7 @@ def _train(
     # A note on 1 x 1 kernels, whose two layouts are the same numbers in the same order.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     world = _join(environment)
-    stop = StopFlag()
+    stop = StopFlag(_grace(environment))
 
     def come_to(mark: Mark) -> None:
         if folder:
@@ -97,6 +102,7 @@ def _train(
         now=lambda: datetime.now(UTC),  # noqa: TID251 - the edge: the clock enters here
         clock=monotonic,
         stop=stop,
+        grace_left=stop.left,
         ready=ready,
     )
     loop.train(run, out)
@@ -108,6 +114,14 @@ def _join(environment: Mapping[str, str]) -> processes.World:
     if environment.get("RANK", "0") != "0":
         wait_for_leader(environment["MASTER_ADDR"], int(environment["MASTER_PORT"]))
     return processes.join(environment, timedelta(seconds=WAIT_S))
+
+
+def _grace(environment: Mapping[str, str]) -> float:
+    text = environment.get("QM_GRACE_SECONDS", "")
+    try:
+        return float(text) if text else session.DEFAULT_GRACE_S
+    except ValueError as error:
+        raise ConfigError(f"QM_GRACE_SECONDS must be a number, not {text!r}") from error
 
 
 def _show_own_frames(error: BaseException) -> None:

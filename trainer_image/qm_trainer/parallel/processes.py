@@ -124,6 +124,15 @@ def agree(value: int, world: World) -> int:
     return int(shared.item())
 
 
+def least(value: float, world: World) -> float:
+    """The smallest of all processes' values."""
+    if world.size == 1:
+        return value
+    shared = torch.tensor([value], dtype=torch.float64)
+    dist.all_reduce(shared, op=dist.ReduceOp.MIN)
+    return float(shared.item())
+
+
 def barrier(world: World) -> None:
     """Wait until every process is here."""
     if world.size > 1:

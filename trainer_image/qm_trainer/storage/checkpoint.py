@@ -251,17 +251,25 @@ class Saver:
         """What the last save cost, in the thread that wrote it [s]."""
         return self.last.seconds if self.last else 0.0
 
-    def wait(self) -> None:
-        """Return when nothing is being written.
+    def wait(self, patience_s: float | None = None) -> bool:
+        """Return when nothing is being written, or is still after `patience_s` [s]; answers which.
 
         Raises:
             StorageError: If the save failed.
             PeerLost: If another process did not write its part.
         """
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(patience_s)
+            if self._thread.is_alive():
+                return False
             self._thread = None
         self.check()
+        return True
+
+    def give_up(self) -> None:
+        """Wait for nothing any more: this process ends, and what it writes is of no use."""
+        self._leaving.set()
+        self._thread = None
 
     def settle(self) -> None:
         """Return when nothing is being written, however that ended, and nothing will be."""
