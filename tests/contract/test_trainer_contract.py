@@ -115,6 +115,14 @@ def test_the_run_that_the_operator_writes_is_the_one_that_the_trainer_reads() ->
     assert float(run.trainer.learning_rate) == 0.0125
     assert (run.trainer.precision.value, run.trainer.strategy.value) == ("BF16", "DDP")
     assert (run.checkpoint.period_seconds, run.checkpoint.keep) == (60, 4)
+    assert run.checkpoint.uri is None
+
+
+def test_the_bucket_that_the_operator_writes_is_the_one_that_the_trainer_reads() -> None:
+    spec = make.spec(checkpoint={"uri": "s3://models/vision", "secretName": "keys"})
+    where = volume.location(spec, KEY, "uid-1")
+    assert config.parse(plain(spec)["QM_CONFIG"]).checkpoint.uri == where.uri
+    assert where.uri == "s3://models/vision/digits-uid-1"
 
 
 def test_every_default_and_every_choice_of_the_api_is_read_by_the_trainer() -> None:

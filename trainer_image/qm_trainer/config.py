@@ -92,7 +92,9 @@ class Checkpoint:
     period_seconds: float | None = None
     """[s]; None: chosen from the measured cost of a save."""
     keep: int = 3
-    """Complete checkpoints left on the volume [count]."""
+    """Complete checkpoints that are left [count]."""
+    uri: str | None = None
+    """`s3://BUCKET/PREFIX` of this run; None: the run's directory is kept itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Run:
             "checkpoint": {
                 "periodSeconds": self.checkpoint.period_seconds,
                 "keep": self.checkpoint.keep,
+                "uri": self.checkpoint.uri,
             },
         }
 
@@ -179,6 +182,7 @@ def _run(root: "_Section") -> Run:
         checkpoint=Checkpoint(
             period_seconds=checkpoint.positive_or_none("periodSeconds"),
             keep=checkpoint.whole("keep", 3, least=1),
+            uri=checkpoint.text("uri", "") or None,
         ),
     )
     for section in (job, model, dataset, trainer, checkpoint):

@@ -5,7 +5,7 @@
     ├── DataError      65  data set missing or unreadable
     ├── UserError      70  user code raised before its first completed step
     ├── Crash          71  user code raised after a completed step
-    ├── StorageError   74  artifact volume full or not writable
+    ├── StorageError   74  artifact volume full or not writable, bucket refused or away
     ├── PeerLost       75  another worker went away; nothing wrong here
     ├── Interrupted    76  SIGTERM: state saved
     └── OutOfMemory    79  the kernel's OOM killer, or the GPU's allocator
@@ -63,7 +63,7 @@ class Crash(TrainerError):  # noqa: N818 - the contract's word
 
 
 class StorageError(TrainerError):
-    """The artifact volume is full or not writable."""
+    """What is to be kept cannot be: a volume is full or closed, a bucket refuses or is away."""
 
     exit_code = 74
 

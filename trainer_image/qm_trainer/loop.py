@@ -5,6 +5,7 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -24,6 +25,7 @@ from qm_trainer.profile.timing import Mark
 from qm_trainer.saving import ask_to_save, heard, save_now, save_when_due
 from qm_trainer.session import SAY_S, Session, Surroundings, report, say_when_due
 from qm_trainer.storage import artifacts, checkpoint, snapshots, volume
+from qm_trainer.storage.places import CHECKPOINTS, place
 from qm_trainer.storage.shards import Damaged
 
 LEAVING_S = 3.0
@@ -82,13 +84,17 @@ def prepare(run: Run, out: Surroundings) -> Session:
     engine, how = strategy.wrap(objective, model, heart, world, chosen)
     numbers = precision.choose(trainer.precision, world.device, sharded=sharding.is_sharded(model))
     plan = Plan(len(data.train), trainer.batch_size, world.data_size, trainer.epochs, trainer.seed)
+    kept = place(out.run_dir, run.checkpoint.uri, out.environment)
     folder = checkpoint.Folder(
-        volume.Volume(out.run_dir / "checkpoints"),
+        kept.checkpoints,
         run.checkpoint.keep,
         out.now,
         out.clock,
         processes.board(world, monotonic) if sharding.is_sharded(model) else None,
     )
+    saver = checkpoint.Saver(folder)
+    if world.leads:
+        saver = checkpoint.Saver(folder, first=partial(kept.mirror.push, artifacts.CURVE))
     optimizer = optim.adamw(model, trainer.learning_rate)
     setting = Setting(
         module=objective,
@@ -113,8 +119,9 @@ def prepare(run: Run, out: Surroundings) -> Session:
         sharded=sharding.is_sharded(model),
         plan=plan,
         folder=folder,
-        saver=checkpoint.Saver(folder),
-        curve=artifacts.Curve(out.run_dir / "metrics.jsonl", out.now),
+        saver=saver,
+        mirror=kept.mirror,
+        curve=artifacts.Curve(out.run_dir / artifacts.CURVE, out.now),
         heart=heart,
         probe=Probe(setting, looking=out.profiling and world.leads),
         pace=Pace(out.clock()),
@@ -140,6 +147,7 @@ def resume(session: Session) -> None:
     newest = restore(session)
     session.total_steps = session.plan.total_steps(session.cursor)
     if world.leads:
+        session.mirror.pull(artifacts.CURVE)
         session.curve.rewind(session.cursor.step)
     _log.info(
         "%s, %d steps of %d samples in %d epochs",
@@ -340,7 +348,7 @@ def finish(session: Session) -> artifacts.Summary:
         evaluate(session)
     session.probe.settle()
     save_now(session)
-    paths = {"metrics": "metrics.jsonl", "checkpoint": f"checkpoints/{session.cursor.step}"}
+    paths = {"metrics": artifacts.CURVE, "checkpoint": f"{CHECKPOINTS}/{session.cursor.step}"}
     weights = sharding.whole_weights(session.model, keep=out.world.leads)
     if out.world.leads:
         parameters = sum(p.numel() for p in session.model.parameters())
@@ -358,6 +366,7 @@ def finish(session: Session) -> artifacts.Summary:
     )
     if out.world.leads:
         artifacts.write_summary(summary, out.run_dir)
+        session.mirror.push(*paths.values(), artifacts.SUMMARY)
         report(session, "Done", model=paths["model"])
         tell_summary(summary, out.run_dir)
     processes.barrier(out.world)

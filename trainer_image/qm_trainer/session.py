@@ -1,7 +1,7 @@
 """What one run works with, where it is, and how it tells people and the operator."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from qm_trainer.parallel.processes import World
 from qm_trainer.profile.probe import Probe
 from qm_trainer.progress import Reporter
 from qm_trainer.storage import artifacts, checkpoint
+from qm_trainer.storage.places import Mirror
 from qm_trainer.storage.snapshots import Writer
 
 DEFAULT_GRACE_S = 30.0
@@ -45,6 +46,8 @@ class Surroundings:
     """Until this process is ended by force, if it was told to stop, or is told now [s]."""
     ready: Callable[[], None] = lambda: None
     """Called when there is state worth saving: from then on a stop is answered by a save."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables, of which those that begin with AWS_ say how to reach a bucket."""
     profiling: bool = True
     """Whether the process that leads measures what a step is made of."""
 
@@ -67,6 +70,7 @@ class Session:
     plan: Plan
     folder: checkpoint.Folder
     saver: checkpoint.Saver
+    mirror: Mirror
     curve: artifacts.Curve
     heart: Heart
     probe: Probe

@@ -279,12 +279,22 @@ CLASS_OR_URI = Rule(
     holds=lambda checkpoint: checkpoint.uri is None or checkpoint.storage_class_name is None,
     cel="!has(self.uri) || !has(self.storageClassName)",
 )
+SECRET_FOR_S3 = Rule(
+    message="checkpoint.secretName holds the keys to a bucket: give it with a uri of s3://",
+    holds=lambda checkpoint: checkpoint.secret_name is None or is_in_s3(checkpoint.uri),
+    cel="!has(self.secretName) || (has(self.uri) && self.uri.startsWith('s3://'))",
+)
+
+
+def is_in_s3(uri: str | None) -> bool:
+    """Whether a checkpoint's uri names a bucket."""
+    return uri is not None and uri.startswith("s3://")
 
 
 class Checkpoint(ApiModel):
     """Where the run keeps its state, its metrics and its model."""
 
-    RULES: ClassVar = (CLASS_OR_URI,)
+    RULES: ClassVar = (CLASS_OR_URI, SECRET_FOR_S3)
 
     uri: (
         Annotated[
@@ -292,17 +302,23 @@ class Checkpoint(ApiModel):
             Field(max_length=512),
             Keeps(
                 matches(
-                    rf"^pvc://{SUBDOMAIN}(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?$",
-                    "must be pvc://CLAIM or pvc://CLAIM/PATH, where no part of the path begins "
-                    "with a dot",
+                    rf"^(pvc://{SUBDOMAIN}|s3://[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])"
+                    "(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?$",
+                    "must be pvc://CLAIM, pvc://CLAIM/PATH or s3://BUCKET/PATH, where no part of "
+                    "the path begins with a dot",
                 )
             ),
         ]
         | None
     ) = None
-    """An existing claim, `pvc://CLAIM/PATH`.
+    """An existing claim, `pvc://CLAIM/PATH`, or a bucket, `s3://BUCKET/PATH`.
 
-    Unset makes one named `JOB-artifacts`, which outlives the job."""
+    Unset makes a claim named `JOB-artifacts`, which outlives the job."""
+    secret_name: Name | None = None
+    """A Secret in the job's namespace with the keys to the bucket, by AWS's own names.
+
+    `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; if need be `AWS_SESSION_TOKEN`, `AWS_REGION`,
+    and `AWS_ENDPOINT_URL` of a server that is not AWS's. Unset leaves it to the node's identity."""
     size: Annotated[ByteQuantity, Keeps(at_least("1Mi"))] = "10Gi"
     """Size of the claim that is made when `uri` is unset."""
     storage_class_name: Name | None = None
@@ -339,6 +355,13 @@ ARGS_NEED_COMMAND = Rule(
 )
 
 
+S3_IS_THE_LOOPS = Rule(
+    message="a bucket is for the built-in loop: with trainer.command leave checkpoint.uri out or "
+    "give pvc://, and let the command keep its own checkpoints in S3",
+    holds=lambda spec: not spec.trainer.command or not is_in_s3(spec.checkpoint.uri),
+    cel="!has(self.checkpoint.uri) || !self.checkpoint.uri.startsWith('s3://')"
+    " || !has(self.trainer.command) || self.trainer.command.size() == 0",
+)
 LOOP_WITHOUT_GAUDI = Rule(
     message="the built-in loop does not train on habana.ai/gaudi: "
     "give trainer.command and an image that does",
@@ -358,6 +381,7 @@ class TrainingJobSpec(ApiModel):
         COMMAND_OR_MODEL,
         ARGS_NEED_COMMAND,
         LOOP_WITHOUT_GAUDI,
+        S3_IS_THE_LOOPS,
         unchangeable("model", optional=True),
         unchangeable("dataset", optional=True),
         unchangeable("trainer"),

@@ -16,6 +16,14 @@ GRACE_SECONDS = 30
 LOOPBACK = "127.0.0.1"
 WORKSPACE = "/workspace"
 TOKEN_DIR = "/var/run/secrets/quartermaster"  # noqa: S105 - a path, not a secret
+SECRET_KEYS = {
+    "AWS_ACCESS_KEY_ID": False,
+    "AWS_SECRET_ACCESS_KEY": False,
+    "AWS_SESSION_TOKEN": True,
+    "AWS_REGION": True,
+    "AWS_ENDPOINT_URL": True,
+}
+"""Of the Secret with the keys to a bucket: the variables, and whether each may be absent."""
 LAUNCH = ("python", "-m", "qm_trainer", "launch")
 
 
@@ -29,7 +37,7 @@ def run_config(spec: TrainingJobSpec, key: NamespacedName, uid: str) -> str | No
     if spec.model is None or spec.dataset is None:
         return None
     trainer = spec.trainer
-    config = {
+    config: dict[str, dict[str, Any]] = {
         "job": {"namespace": key.namespace, "name": key.name, "uid": uid},
         "model": {"factory": spec.model.factory, "args": spec.model.args},
         "dataset": {"uri": spec.dataset.uri, "args": spec.dataset.args},
@@ -50,6 +58,9 @@ def run_config(spec: TrainingJobSpec, key: NamespacedName, uid: str) -> str | No
             "keep": spec.checkpoint.keep,
         },
     }
+    where = location(spec, key, uid)
+    if where.bucket is not None:
+        config["checkpoint"]["uri"] = where.bucket
     return json.dumps(config, sort_keys=True)
 
 
@@ -90,7 +101,23 @@ def environment(
         size = _of_pod("PET_NNODES", f"annotations['{meta.WORKERS_ANNOTATION}']")
     fixed = [{"name": name, "value": value} for name, value in sorted(variables.items())]
     own = [{"name": var.name, "value": var.value} for var in spec.trainer.env]
-    return [rank, size, *fixed, *own]
+    return [rank, size, *fixed, *_keys(spec), *own]
+
+
+def _keys(spec: TrainingJobSpec) -> list[dict[str, Any]]:
+    """The keys to a bucket, from the user's own Secret: they are in no object of ours."""
+    secret = spec.checkpoint.secret_name
+    if secret is None:
+        return []
+    own = {variable.name for variable in spec.trainer.env}
+    return [
+        {
+            "name": name,
+            "valueFrom": {"secretKeyRef": {"name": secret, "key": name, "optional": optional}},
+        }
+        for name, optional in SECRET_KEYS.items()
+        if name not in own
+    ]
 
 
 def _of_pod(name: str, path: str) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""Where a run keeps its state: which claim, which directory on it, and the claim that is made."""
+"""Where a run keeps its state: a directory on a claim or in a bucket, and the claim made for it."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from quartermaster.api import meta
-from quartermaster.api.training_job import TrainingJobSpec
+from quartermaster.api.training_job import TrainingJobSpec, is_in_s3
 from quartermaster.domain.name import NamespacedName
 from quartermaster.manifests import metadata
 
@@ -13,11 +13,13 @@ MOUNT = "/artifacts"
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A run's directory on a claim."""
+    """A run's directory on a claim, or in a bucket with one on each worker beside."""
 
-    claim: str
+    claim: str | None
     path: str
     """Below the volume's root, without a leading slash."""
+    bucket: str | None = None
+    """The directory in it, `s3://BUCKET/PATH`; None where it is on a claim."""
 
     @property
     def run_dir(self) -> str:
@@ -27,7 +29,7 @@ class Location:
     @property
     def uri(self) -> str:
         """The directory as users name it."""
-        return f"pvc://{self.claim}/{self.path}"
+        return self.bucket or f"pvc://{self.claim}/{self.path}"
 
 
 def location(spec: TrainingJobSpec, key: NamespacedName, uid: str) -> Location:
@@ -35,6 +37,8 @@ def location(spec: TrainingJobSpec, key: NamespacedName, uid: str) -> Location:
     run = f"{key.name}-{uid[:8]}"
     if spec.checkpoint.uri is None:
         return Location(claim=f"{key.name}-artifacts", path=run)
+    if is_in_s3(spec.checkpoint.uri):
+        return Location(claim=None, path=run, bucket=f"{spec.checkpoint.uri.rstrip('/')}/{run}")
     claim, _, folder = spec.checkpoint.uri.removeprefix("pvc://").partition("/")
     parts = [part for part in folder.split("/") if part not in ("", ".", "..")]
     return Location(claim=claim, path="/".join([*parts, run]))

@@ -179,8 +179,9 @@ def _volumes(spec: TrainingJobSpec, key: NamespacedName, uid: str) -> list[dict[
         "expirationSeconds": 3600,
     }
     claim = volume.location(spec, key, uid).claim
+    kept = {"persistentVolumeClaim": {"claimName": claim}} if claim else {"emptyDir": {}}
     volumes: list[dict[str, Any]] = [
-        {"name": "artifacts", "persistentVolumeClaim": {"claimName": claim}},
+        {"name": "artifacts", **kept},
         {"name": "tmp", "emptyDir": {}},
         {"name": "shm", "emptyDir": {"medium": "Memory"}},
         {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},

@@ -3,7 +3,7 @@
 import importlib.util
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,11 @@ def tree(**changes: Any) -> dict[str, Any]:
     model: dict[str, Any] = {"factory": "qm_trainer.zoo:mlp", "args": args}
     dataset: dict[str, Any] = {"uri": "builtin://digits", "args": {}}
     dataset["args"] = changes.pop("datasetArgs", {})
+    uri = changes.pop("checkpoint_uri", None)
     for name, value in changes.items():
         homes = [s for s in (checkpoint, model, dataset) if name in s]
         (homes[0] if homes else trainer)[name] = value
+    checkpoint["uri"] = uri
     return {"model": model, "dataset": dataset, "trainer": trainer, "checkpoint": checkpoint}
 
 
@@ -77,6 +79,7 @@ def train(one_thread: None) -> Callable[..., Any]:
         *,
         profiling: bool = True,
         grace_left: Callable[[], float] = lambda: 30.0,
+        environment: Mapping[str, str] | None = None,
         reporter: progress.Reporter | None = None,
         **changes: Any,
     ) -> Any:
@@ -89,6 +92,7 @@ def train(one_thread: None) -> Callable[..., Any]:
             clock=lambda: float(next(seconds)),
             stop=stop,
             grace_left=grace_left,
+            environment=environment or {},
             profiling=profiling,
         )
         return loop.train(config.parse(json.dumps(tree(**changes))), out)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from qm_trainer import CONTRACT_VERSION, console
+from qm_trainer import CONTRACT_VERSION, config, console
 from qm_trainer.errors import Ending, TrainerError
 from qm_trainer.launch import cgroup, outcome
 from qm_trainer.launch.agent import Agent, signals_held
@@ -63,8 +63,23 @@ class Launcher:
         A node that is lost in the last moments takes the news of its worker's success with it.
         """
         folder = self._environment.get("QM_RUN_DIR", "")
-        ours = "QM_CONFIG" in self._environment and bool(folder)
-        return ours and (Path(folder) / SUMMARY).is_file()
+        text = self._environment.get("QM_CONFIG")
+        if text is None or not folder:
+            return False
+        return (Path(folder) / SUMMARY).is_file() or self._done_in_bucket(text)
+
+    def _done_in_bucket(self, text: str) -> bool:
+        try:
+            uri = config.parse(text).checkpoint.uri
+            if uri is None:
+                return False
+            from qm_trainer.storage import s3  # noqa: PLC0415 - most runs need no client
+
+            address = s3.parse(uri)
+            return s3.exists(s3.connect(address, self._environment), SUMMARY, address)
+        except TrainerError:
+            # The processes find the same, and say it where it is looked for.
+            return False
 
     def _gang(self) -> Gang:
         spoken = self._environment.get("QM_CONTRACT", CONTRACT_VERSION)

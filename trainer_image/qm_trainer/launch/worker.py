@@ -104,6 +104,7 @@ def _train(
         stop=stop,
         grace_left=stop.left,
         ready=ready,
+        environment=environment,
     )
     loop.train(run, out)
     processes.leave(world)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from qm_trainer.storage.volume import iso, write_whole
 
+CURVE, SUMMARY = "metrics.jsonl", "summary.json"
 CURVE_LINES = 2000
 """Of training loss in `metrics.jsonl` at most; a longer run writes every n-th step."""
 
@@ -96,7 +97,7 @@ def write_model(
 
 def write_summary(summary: Summary, run_dir: Path) -> None:
     """Write `summary.json`, the last file of a run."""
-    write_whole(run_dir / "summary.json", json.dumps(summary.to_json(), indent=2))
+    write_whole(run_dir / SUMMARY, json.dumps(summary.to_json(), indent=2))
 
 
 def _step_of(line: str) -> float:

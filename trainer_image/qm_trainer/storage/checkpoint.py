@@ -10,6 +10,7 @@ import json
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -119,11 +120,9 @@ class Folder:
 
     def _attempt(self, state: Snapshot, leaving: threading.Event) -> Note:
         """Write this process's part, and hear what became of all of them."""
-        began, step = self._clock(), state.cursor.step
+        began = self._clock()
         key, before = f"save-{self._attempts}", f"save-{self._attempts - 1}"
         self._attempts += 1
-        if state.writer.rank == 0:
-            self._files.remove(f"{step}/{MARKER}")
         self._board.post(key, self._write_part(state))
         if state.writer.rank != 0:
             return self._board.read(f"{key}-verdict", 0, leaving)
@@ -139,6 +138,8 @@ class Folder:
         folder, cursor = state.cursor.step, state.cursor
         files = {}
         try:
+            if state.writer.rank == 0:
+                self._files.remove(f"{folder}/{MARKER}")
             if state.tensors:
                 name = state.writer.file
                 files[name] = self._files.write_tensors(
@@ -161,8 +162,9 @@ class Folder:
                 return {"saved": asdict(self._mark(state, notes, began))}
             except StorageError as error:
                 failed = [{"failed": str(error), "full": error.full}]
-        self.remove(step)
-        again = all(note["full"] for note in failed) and self._thin(keep=1)
+        with suppress(StorageError):
+            self.remove(step)
+        again = all(note["full"] for note in failed) and self._make_room()
         return {"failed": failed[0]["failed"], "again": again}
 
     def _mark(self, state: Snapshot, notes: Sequence[Note], began: float) -> Saved:
@@ -179,8 +181,17 @@ class Folder:
             "files": {name: size for note in notes for name, size in note["files"].items()},
         }
         self._files.write(f"{cursor.step}/{MARKER}", json.dumps(marker))
-        self._thin(keep=self._keep)
+        # It is complete; what could not be removed goes next time.
+        with suppress(StorageError):
+            self._thin(keep=self._keep)
         return saved
+
+    def _make_room(self) -> bool:
+        """Keep the newest only; answers whether there is more room now."""
+        try:
+            return self._thin(keep=1)
+        except StorageError:
+            return False
 
     def _thin(self, keep: int) -> bool:
         """Keep the newest `keep`; answers whether something went."""
@@ -211,10 +222,15 @@ class Folder:
 
 
 class Saver:
-    """Writes snapshots one at a time in a thread; a new one waits for the one before."""
+    """Writes snapshots one at a time in a thread; a new one waits for the one before.
 
-    def __init__(self, folder: Folder) -> None:
-        self._folder = folder
+    Args:
+        folder: Where they go.
+        first: Done in that thread before each: what a checkpoint must not be without.
+    """
+
+    def __init__(self, folder: Folder, first: Callable[[], None] = lambda: None) -> None:
+        self._folder, self._first = folder, first
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._leaving = threading.Event()
@@ -287,6 +303,7 @@ class Saver:
 
     def _run(self, state: Snapshot) -> None:
         try:
+            self._first()
             self.last = self._folder.save(state, self._leaving)
         except BaseException as error:  # noqa: BLE001 - handed to the thread that trains
             self._error = error

@@ -6,10 +6,10 @@ without this project. A file without it holds whole tensors.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePath
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -41,23 +41,51 @@ class Damaged(Exception):  # noqa: N818 - what it is
     """Files of a checkpoint that do not hold what they should."""
 
 
+class TensorFile(Protocol):
+    """An open safetensors file, as the library's own `safe_open` is one."""
+
+    def metadata(self) -> Mapping[str, str] | None:
+        """What its header says beside the tensors."""
+
+    def keys(self) -> Iterable[str]:
+        """The names of its tensors."""
+
+    def get_slice(self, name: str) -> Any:
+        """A tensor that tells its shape, and is read by indices."""
+
+    def __exit__(self, kind: Any, error: Any, trace: Any, /) -> Any:
+        """Close it."""
+
+
+def on_disk(path: str) -> TensorFile:
+    """Open a file of this machine."""
+    opened: TensorFile = safe_open(path, framework="pt")
+    return opened
+
+
 class Stored:
     """The tensors of some files, opened to be read part by part.
+
+    Args:
+        paths: The files.
+        opened: How they are opened.
 
     Raises:
         Damaged: If a file is no safetensors file, or not as `write` leaves it.
     """
 
-    def __init__(self, files: Iterable[Path]) -> None:
-        self._files: list[Any] = []
-        self._boxes: dict[str, dict[Box, Any]] = {}
-        for path in files:
+    def __init__(
+        self, paths: Iterable[str | Path], opened: Callable[[str], TensorFile] = on_disk
+    ) -> None:
+        self._files: list[TensorFile] = []
+        self._boxes: dict[str, dict[Box, TensorFile]] = {}
+        for path in paths:
             try:
-                self._add(safe_open(path, framework="pt"))
+                self._add(opened(str(path)))
             except (SafetensorError, ValueError, LookupError, TypeError) as error:
-                raise Damaged(f"{path.name} is damaged: {error}") from error
+                raise Damaged(f"{PurePath(path).name} is damaged: {error}") from error
 
-    def _add(self, file: Any) -> None:
+    def _add(self, file: TensorFile) -> None:
         self._files.append(file)
         told = json.loads((file.metadata() or {}).get(OFFSETS, "{}"))
         for name in file.keys():  # noqa: SIM118 - it is no dictionary

@@ -43,7 +43,7 @@ class Volume(Files):
 
     @override
     def write(self, path: str, text: str) -> int:
-        with self._explained():
+        with writing(self._root):
             whole = self._path_to(path)
             write_whole(whole, text)
             return whole.stat().st_size
@@ -52,7 +52,7 @@ class Volume(Files):
     def write_tensors(
         self, path: str, tensors: Mapping[str, Tensor], offsets: Mapping[str, Offset]
     ) -> int:
-        with self._explained():
+        with writing(self._root):
             whole = self._path_to(path)
             try:
                 shards.write(tensors, offsets, whole)
@@ -70,7 +70,8 @@ class Volume(Files):
 
     @override
     def remove(self, path: str) -> None:
-        (self._root / path).unlink(missing_ok=True)
+        with writing(self._root):
+            (self._root / path).unlink(missing_ok=True)
 
     @override
     def remove_folder(self, path: str) -> None:
@@ -84,12 +85,18 @@ class Volume(Files):
             sync(whole.parent.parent)
         return whole
 
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, SafetensorError) as error:
-            raise storage_error(error, self._root) from error
+
+@contextlib.contextmanager
+def writing(where: Path) -> Iterator[None]:
+    """Say in one sentence why a folder cannot be written to.
+
+    Raises:
+        StorageError: If it cannot.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise storage_error(error, where) from error
 
 
 def claim(run_dir: Path) -> None:

@@ -40,6 +40,12 @@ SPECS: dict[str, dict[str, Any]] = {
             "resourcesPerWorker": {"gpus": 8, "gpuResource": "amd.com/gpu", "memory": "512Gi"},
         },
     },
+    "in-a-bucket": {
+        "model": {"factory": "qm_trainer.zoo:resnet"},
+        "dataset": {"uri": "builtin://digits"},
+        "trainer": {"workers": 2},
+        "checkpoint": {"uri": "s3://models/vision/", "secretName": "bucket-keys"},
+    },
     "mig-device": {
         "model": {"factory": "qm_trainer.zoo:mlp"},
         "dataset": {"uri": "builtin://digits"},
@@ -129,3 +135,15 @@ def test_every_mount_has_its_volume_and_every_volume_its_mount(name: str) -> Non
     pod = documents(TrainingJobSpec.model_validate(SPECS[name]))[-1]["spec"]["template"]["spec"]
     mounts = [mount["name"] for mount in pod["containers"][0]["volumeMounts"]]
     assert sorted(mounts) == sorted(volume["name"] for volume in pod["volumes"])
+
+
+def test_a_variable_of_the_users_goes_before_the_secrets() -> None:
+    """Two of one name would be refused by the API server."""
+    tree = SPECS["in-a-bucket"] | {
+        "trainer": {"env": [{"name": "AWS_REGION", "value": "eu-west-1"}]}
+    }
+    (container,) = documents(TrainingJobSpec.model_validate(tree))[-1]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    regions = [variable for variable in container["env"] if variable["name"] == "AWS_REGION"]
+    assert regions == [{"name": "AWS_REGION", "value": "eu-west-1"}]
