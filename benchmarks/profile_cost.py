@@ -55,7 +55,7 @@ def opened(name: str, run_dir: Path) -> Session:
 def shares(made: Session) -> Iterator[order.Share]:
     """What each step trains on, epoch after epoch."""
     while True:
-        yield from order.shares(made.plan, made.cursor, made.out.world.rank)
+        yield from made.supply.shares(made.plan, made.cursor, made.out.world.rank)
         made.cursor = order.Cursor(made.cursor.step, made.cursor.epoch + 1, 0)
 
 

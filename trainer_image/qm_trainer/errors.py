@@ -150,6 +150,9 @@ _PEER_MARKS = (
 )
 """Words that gloo and NCCL use when the other end is gone (torch 2.13)."""
 
+_DATA_PROCESS = "DataLoader worker (pid"
+"""How torch says that a process of its DataLoader is gone; from a signal handler, so anywhere."""
+
 _DISTRIBUTED = {"DistBackendError", "DistNetworkError", "DistStoreError"}
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -171,10 +174,21 @@ def classify(error: BaseException, *, stepped: bool) -> TrainerError:
         return OutOfMemory(f"{_first_line(text)}: lower trainer.batchSize, or ask for more memory")
     if names & _DISTRIBUTED or (isinstance(error, RuntimeError) and _speaks_of_a_peer(text)):
         return PeerLost(f"another worker went away: {_network_words(text)}")
+    if text.startswith(_DATA_PROCESS):
+        return Crash(data_process_ended(error))
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         return StorageError(f"{error.strerror}: {error.filename or 'the artifact volume'}")
     sentence = f"{type(error).__name__}: {_first_line(text)}{_place(error)}"
     return Crash(sentence) if stepped else UserError(sentence)
+
+
+def data_process_ended(error: BaseException) -> str:
+    """The sentence for a process that made batches and is gone."""
+    said = _first_line(str(error)) if str(error) else type(error).__name__
+    return (
+        f"a process that makes batches ended by itself ({said}); the kernel ends processes "
+        "where memory is short"
+    )
 
 
 def _allocator(text: str) -> bool:

@@ -17,7 +17,10 @@ from qm_trainer.config import Run
 from qm_trainer.console import Pace
 from qm_trainer.data import order, sources
 from qm_trainer.data.order import Cursor, Plan, Share
+from qm_trainer.data.supply import Supply
+from qm_trainer.data.tuning import Tuner
 from qm_trainer.errors import ConfigError, Interrupted, PeerLost, StorageError, TrainerError
+from qm_trainer.launch import cgroup
 from qm_trainer.parallel import processes, recomputation, sharding, strategy
 from qm_trainer.parallel.heart import Heart, Pulse
 from qm_trainer.profile.probe import Probe, Setting
@@ -46,7 +49,8 @@ def train(run: Run, out: Surroundings) -> artifacts.Summary:
     out.ready()
     try:
         while session.cursor.epoch < session.plan.epochs:
-            for share in order.shares(session.plan, session.cursor, session.out.world.data_rank):
+            rank = session.out.world.data_rank
+            for share in session.supply.shares(session.plan, session.cursor, rank):
                 advance(session, share)
             stopping = heard(session, session.heart.take())
             session.cursor = Cursor(session.cursor.step, session.cursor.epoch + 1, 0)
@@ -59,6 +63,7 @@ def train(run: Run, out: Surroundings) -> artifacts.Summary:
     except Exception as error:
         raise explained(session, error) from error
     finally:
+        session.supply.close()
         # A checkpoint that is being written is worth waiting for, however the run ends.
         session.saver.settle()
 
@@ -111,6 +116,11 @@ def prepare(run: Run, out: Surroundings) -> Session:
         run=run,
         out=out,
         data=data,
+        supply=Supply(
+            data.train,
+            Tuner(int(data.train.costly), cgroup.cores() // world.beside),
+            pinned=world.device.type == "cuda",
+        ),
         model=model,
         objective=objective,
         engine=engine,
@@ -214,7 +224,6 @@ def advance(session: Session, share: Share) -> None:
 def step(session: Session, share: Share) -> Pulse | None:
     """One optimizer step on this process's share; answers what is known of the step before."""
     done, world = session.cursor.step, session.out.world
-    sources.seed_all(order.chance(session.run.trainer.seed, done, world.data_rank))
     peak = session.run.trainer.learning_rate
     optim.set_rate(session.optimizer, optim.rate(done, session.total_steps, peak))
     session.optimizer.zero_grad(set_to_none=True)
@@ -232,7 +241,10 @@ def step(session: Session, share: Share) -> Pulse | None:
 
 def gradients(session: Session, share: Share) -> None:
     """Add up the gradients of a step, part by part; the last part carries the pulse."""
-    batch = session.data.train.take(share.indices)
+    batch = session.supply.batch()
+    # After the batch: what its making drew must not move the model's own chance.
+    seed, rank = session.run.trainer.seed, session.out.world.data_rank
+    sources.seed_all(order.chance(seed, session.cursor.step, rank))
     parts = order.slices(share, session.run.trainer.gradient_accumulation)
     told = torch.zeros((), device=session.out.world.device)
     for number, part in enumerate(parts, start=1):

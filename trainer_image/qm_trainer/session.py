@@ -14,6 +14,7 @@ from qm_trainer.config import Run
 from qm_trainer.console import Pace
 from qm_trainer.data import sources
 from qm_trainer.data.order import Cursor, Plan
+from qm_trainer.data.supply import Supply
 from qm_trainer.parallel.heart import Heart
 from qm_trainer.parallel.processes import World
 from qm_trainer.profile.probe import Probe
@@ -59,6 +60,8 @@ class Session:
     run: Run
     out: Surroundings
     data: sources.Data
+    supply: Supply
+    """The training data's batches, in the order of the steps."""
     model: nn.Module
     objective: nn.Module
     engine: nn.Module

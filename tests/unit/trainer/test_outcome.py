@@ -122,3 +122,25 @@ def test_inside_a_container_the_groups_own_path_is_not_there(tmp_path: Path) -> 
 
 def test_a_kernel_that_says_nothing_is_unknown(tmp_path: Path) -> None:
     assert cgroup.oom_kills(tmp_path, tmp_path / "self") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "want"),
+    [
+        ("version 2", {"cpu.max": "250000 100000\n"}, 2),
+        ("less than one core", {"cpu.max": "50000 100000\n"}, 1),
+        ("no limit", {"cpu.max": "max 100000\n"}, 8),
+        ("a limit above the machine", {"cpu.max": "1600000 100000\n"}, 8),
+        ("version 1", {"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3),
+        ("no limit in 1", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+        ("nothing is said", {}, 8),
+        ("it cannot be read", {"cpu.max": "many\n"}, 8),
+        ("no period", {"cpu.max": "100 0\n"}, 8),
+    ],
+)
+def test_cores_are_those_of_the_container(
+    tmp_path: Path, name: str, files: dict[str, str], want: int
+) -> None:
+    for path, text in files.items():
+        write(tmp_path / path, text)
+    assert cgroup.cores(tmp_path, tmp_path / "self", machine=8) == want, name

@@ -12,42 +12,27 @@ Adding a source adds a function to `SOURCES` and touches nothing else.
 """
 
 import math
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import default_collate
 
 from qm_trainer import factory
 from qm_trainer.config import Dataset, Json
 from qm_trainer.data import builtin, text
+from qm_trainer.data.supply import Batch, Split, seed_host
 from qm_trainer.errors import ConfigError, DataError
-
-Batch = tuple[Tensor, Tensor]
 
 TEST_FRACTION = 0.2
 """What is kept for testing where a source brings no test data of its own [1]."""
 SPLIT_SEED = 0
 """The split must not change with the run's seed, or runs could not be compared."""
-
-
-class Split(Protocol):
-    """Samples that can be taken by their indices."""
-
-    def __len__(self) -> int:
-        """[sample]."""
-        ...
-
-    def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Batch:
-        """Inputs and targets of these samples."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +45,8 @@ class Data:
 
 class Arrays:
     """Samples that lie in memory."""
+
+    costly = False
 
     def __init__(self, inputs: NDArray[Any], targets: NDArray[Any]) -> None:
         self._inputs = torch.from_numpy(np.ascontiguousarray(inputs))
@@ -80,6 +67,8 @@ class Arrays:
 class Mapped:
     """A map-style data set of the user's, whose samples are `(x, y)`."""
 
+    costly = True
+
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
 
@@ -97,11 +86,9 @@ class Mapped:
 
 def seed_all(seed: int) -> None:
     """Seed torch's, NumPy's and Python's chance in this process."""
-    torch.default_generator.manual_seed(seed)
+    seed_host(seed)
     if torch.cuda.is_available():
         torch.cuda.manual_seed(seed)
-    np.random.seed(seed)  # what users' augmentations draw from
-    random.seed(seed)
 
 
 def open_data(dataset: Dataset) -> Data:

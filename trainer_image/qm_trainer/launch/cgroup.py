@@ -1,9 +1,10 @@
-"""What the kernel says of this container's memory: how often its OOM killer struck.
+"""What the kernel says of this container: its cores, and how often its OOM killer struck.
 
 Reads cgroup v2 and v1. Inside a container its own group is mounted at the root; on a host the path
 in `/proc/self/cgroup` leads there. What cannot be read is unknown, never guessed.
 """
 
+import os
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
@@ -18,6 +19,46 @@ def oom_kills(root: Path = ROOT, membership: Path = SELF) -> int | None:
             if found is not None:
                 return found
     return None
+
+
+def cores(root: Path = ROOT, membership: Path = SELF, machine: int | None = None) -> int:
+    """Cores that this container may keep busy, at least one [count].
+
+    The limit of its group, rounded down, where there is one; else those it may run on.
+
+    Args:
+        root: Where the groups are mounted.
+        membership: Says which group this is.
+        machine: Cores that this process may run on; None: asked of the kernel [count].
+    """
+    found = len(os.sched_getaffinity(0)) if machine is None else machine
+    for folder in (_own("", root, membership), root):
+        quota = _quota(folder / "cpu.max")
+        if quota is not None:
+            found = min(found, int(quota))
+    for folder in (_own("cpu", root, membership), root / "cpu"):
+        quota = _ratio(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+        if quota is not None:
+            found = min(found, int(quota))
+    return max(1, found)
+
+
+def _quota(path: Path) -> float | None:
+    """Version 2 writes both numbers into one file, and `max` for no limit."""
+    try:
+        limit, period = path.read_text().split()
+        return int(limit) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _ratio(limit: Path, period: Path) -> float | None:
+    """Version 1 has a file for each, and -1 for no limit."""
+    try:
+        found = int(limit.read_text()) / int(period.read_text())
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+    return found if found > 0 else None
 
 
 def _counter(path: Path) -> int | None:

@@ -26,6 +26,8 @@ class World:
     local_rank: int
     device: torch.device
     distributed: bool = False
+    beside: int = 1
+    """Processes of this run in this container, with this one [count]."""
     together: int = 1
     """Processes that compute each sample together, next to each other by rank [count]."""
 
@@ -73,7 +75,8 @@ def join(
             world_size=size,
             timeout=COLLECTIVE_TIMEOUT,
         )
-    return World(rank, size, local_rank, device, distributed=True)
+    beside = int(environment.get("LOCAL_WORLD_SIZE", "1"))
+    return World(rank, size, local_rank, device, distributed=True, beside=beside)
 
 
 def _store(environment: Mapping[str, str], rank: int, size: int, patience: timedelta) -> TCPStore:
