@@ -63,7 +63,10 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     assert not (tmp_path / "checkpoints/3").exists()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+# Each example waits for the disk, for as long as that takes.
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(
     name=st.sampled_from(["state.safetensors", "state.json", "COMPLETE"]),
     part=st.floats(0, 1, exclude_max=True),

@@ -53,7 +53,7 @@ def test_it_learns_what_whole_processes_do_and_says_how(
 ) -> None:
     """To 1e-4 in each step: only the order in which sums are added up differs."""
     said = log_of(split(tmp_path))
-    assert "strategy FSDP over 2 processes in 4 units (as asked)" in said
+    assert "strategy FSDP over 2 processes, 4 units by 2 (as asked)" in said
     assert loss_curve(tmp_path) == pytest.approx(loss_curve(whole_run), rel=1e-4)
     same_weights(tmp_path, whole_run)
     summaries = [json.loads((it / "summary.json").read_text()) for it in (tmp_path, whole_run)]
