@@ -113,7 +113,7 @@ lint: setup ## Style and likely mistakes (ruff)
 
 types: setup trainer-venv ## Types (mypy, strict)
 	@$(VENV)/bin/mypy --no-error-summary operator/quartermaster operator/kubectl_qm devcluster dashboards scripts benchmarks/control_plane.py benchmarks/cluster_fill.py benchmarks/classification.py benchmarks/packing.py benchmarks/completion_time.py benchmarks/decisions.py benchmarks/ledger.py benchmarks/spot_deadline.py benchmarks/metrics.py benchmarks/interruptions.py
-	@$(TRAINER_PYTHON) -m mypy --no-error-summary --config-file trainer_image/mypy.ini trainer_image/qm_trainer benchmarks/trainer_overhead.py benchmarks/profile_cost.py
+	@$(TRAINER_PYTHON) -m mypy --no-error-summary --config-file trainer_image/mypy.ini trainer_image/qm_trainer benchmarks/trainer_overhead.py benchmarks/profile_cost.py benchmarks/checkpoint_stall.py
 
 layers: setup ## Who may import whom (import-linter)
 	@$(VENV)/bin/lint-imports --no-logo >/dev/null || { $(VENV)/bin/lint-imports --no-logo; exit 1; }
@@ -149,7 +149,7 @@ proof-of-cost: install ## Fifty jobs' costs beside a ledger made from the API se
 
 ##@ Benchmarks (benchmarks/results)
 
-.PHONY: bench-interruptions bench-ledger bench-metrics bench-control-plane bench-cluster-fill bench-trainer bench-classification bench-packing bench-completion bench-decisions bench-spot-deadline
+.PHONY: bench-interruptions bench-ledger bench-metrics bench-control-plane bench-cluster-fill bench-trainer bench-checkpoint bench-classification bench-packing bench-completion bench-decisions bench-spot-deadline
 bench-ledger: setup ## The ledger with a million entries on SQLite (about five minutes)
 	@$(PYTHON) -m benchmarks.ledger
 
@@ -176,6 +176,9 @@ bench-cluster-fill: install ## 4,000 jobs of one GPU and a gang of 512 beside ku
 
 bench-trainer: trainer-venv ## The step of qm_trainer beside a loop written by hand
 	@$(TRAINER_PYTHON) -m benchmarks.trainer_overhead
+
+bench-checkpoint: trainer-venv ## How long training stands still for a checkpoint, beside other ways
+	@$(TRAINER_PYTHON) -m benchmarks.checkpoint_stall
 
 bench-classification: setup ## Which jobs have to be packed, judged before they run (QM_BENCH_DATA)
 	@$(PYTHON) -m benchmarks.classification
