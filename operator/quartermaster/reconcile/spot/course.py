@@ -18,7 +18,7 @@ from quartermaster.reconcile.ports import View
 UNKNOWN_RESTART_S = 120.0
 """What a restart takes of a job that has not made a step yet [s]."""
 LONGEST_SAVE_PERIOD_S = 600.0
-"""From one save to the next at the most, where the trainer chooses [s]."""
+"""From one save to the next at the most, where the trainer chooses [s]; scripts may save less."""
 STOP_S = 10.0
 """From the order to stop until the pods are gone, beside the save [s]."""
 
@@ -31,7 +31,13 @@ def has_choice(job: JobRecord) -> bool:
 
 
 def course(
-    job: JobRecord, view: View, report: Report | None, restart_s: float, now: datetime
+    job: JobRecord,
+    view: View,
+    report: Report | None,
+    now: datetime,
+    *,
+    restart_s: float,
+    unsaved_s: float = 0.0,
 ) -> Course | None:
     """None for a job without a deadline, and for one that is over or not to run.
 
@@ -39,8 +45,9 @@ def course(
         job: The job.
         view: What is known of its pods.
         report: What its run has told last; None where nothing came since this operator began.
-        restart_s: What a restart takes it [s].
         now: The time.
+        restart_s: What a restart takes it [s].
+        unsaved_s: For how long it was seen to go on without a save, at the most [s of running].
     """
     spec = job.spec
     deadline = None if spec is None else spec.placement.deadline_time
@@ -56,7 +63,7 @@ def course(
             job, report, lost=not (steady and running is Move.ON_DEMAND and _makes_steps(job))
         ),
         restart_s=restart_s,
-        save_every_s=float(spec.checkpoint.period_seconds or LONGEST_SAVE_PERIOD_S),
+        save_every_s=max(spec.checkpoint.period_seconds or LONGEST_SAVE_PERIOD_S, unsaved_s),
         running=running,
         starting_s=_starting_s(job, placed, restart_s, now) if steady else 0.0,
         usd_per_hour=accrual.rate(placed) if steady else None,
@@ -93,6 +100,17 @@ def work_s(job: JobRecord, report: Report | None, *, lost: bool = True) -> float
         pace = max(pace, remaining / (total - done))
     # The last step is not the end: there is a model to be written.
     return max(1, total - saved) * pace
+
+
+def unsaved_s(job: JobRecord, report: Report | None) -> float:
+    """What its run would lose if it ended now [s of running]; 0 before the first steps.
+
+    Args:
+        job: The job.
+        report: What its run has told last.
+    """
+    at_risk, sure = work_s(job, report), work_s(job, report, lost=False)
+    return 0.0 if at_risk is None or sure is None else at_risk - sure
 
 
 def _told_remaining_s(progress: Progress | None) -> float | None:

@@ -33,6 +33,7 @@ from quartermaster.reconcile.spot.course import (
     has_choice,
     measured_restart_s,
     toll,
+    unsaved_s,
 )
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,11 @@ class SpotKeeper:
         self._refused: dict[str, str] = {}
         self._restarts: dict[str, float] = {}
         """What a restart has taken each job at the most [s]: one that waits shows it no more."""
+        self._unsaved: dict[str, float] = {}
+        """For how long each job went on without a save, at the most [s of running].
+
+        A script that tells no period saves when it likes, and a move saves early.
+        """
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -178,6 +184,7 @@ class SpotKeeper:
     def _courses(self, now: datetime) -> list[tuple[JobRecord, Course]]:
         found: list[tuple[JobRecord, Course]] = []
         restarts: dict[str, float] = {}
+        unsaved: dict[str, float] = {}
         for job in self._view.jobs():
             took = measured_restart_s(job, self._view.workers(job.uid))
             longest = max(took or 0.0, self._restarts.get(job.uid, 0.0))
@@ -186,10 +193,18 @@ class SpotKeeper:
             if job.spec is None or job.spec.placement.deadline_time is None:
                 continue
             report = self._around.reports.last(job.uid)
-            it = course(job, self._view, report, longest or UNKNOWN_RESTART_S, now)
+            unsaved[job.uid] = max(unsaved_s(job, report), self._unsaved.get(job.uid, 0.0))
+            it = course(
+                job,
+                self._view,
+                report,
+                now,
+                restart_s=longest or UNKNOWN_RESTART_S,
+                unsaved_s=unsaved[job.uid],
+            )
             if it is not None:
                 found.append((job, it))
-        self._restarts = restarts
+        self._restarts, self._unsaved = restarts, unsaved
         self._refused = {uid: why for uid, why in self._refused.items() if self._view.job(uid)}
         return found
 

@@ -30,6 +30,7 @@ class Training:
 
     it: Operation
     total: int = 100
+    save_every: int = 10
     step: int = 0
     saved: int = 0
     stepping_s: float = 0.0
@@ -44,7 +45,7 @@ class Training:
         if since and (cluster.clock.now() - max(since)).total_seconds() >= START_S:
             self.step += 1
             self.stepping_s += TICK_S
-            if self.step % 10 == 0:
+            if self.step % self.save_every == 0:
                 self.saved = self.step
             self._tell()
         for worker in cluster.workers(JOB):
@@ -94,11 +95,13 @@ def add(it: Operation, name: str) -> None:
     it.cluster.add_node(make.node(name, 1, capacity=capacity, uid=name))
 
 
-def submit(it: Operation, within_s: float, **placement: Any) -> None:
+def submit(
+    it: Operation, within_s: float, period_s: int | None = 10 * TICK_S, **placement: Any
+) -> None:
     deadline = it.cluster.clock.now() + timedelta(seconds=within_s)
     spec = make.spec(
         placement={"deadlineTime": deadline.isoformat(), **placement},
-        checkpoint={"periodSeconds": 10 * TICK_S},
+        checkpoint={"periodSeconds": period_s},
     )
     it.cluster.submit(make.record("job", spec, uid=JOB, created=it.cluster.clock.now()))
 
@@ -154,6 +157,15 @@ async def test_without_slack_it_goes_over_to_on_demand_and_says_why() -> None:
     assert it.condition("Resizing", JOB).message.startswith("moves to on-demand: ")
     await ticks(run, 110)
     assert it.condition("OnTime", JOB).reason == "DeadlineMet"
+
+
+async def test_who_saves_seldom_and_tells_no_period_does_not_go_back_and_forth() -> None:
+    it = operation("spot-a", "sure-a")
+    submit(it, 4_000, period_s=None)
+    run = Training(it, total=150, save_every=75)
+    await ticks(run, 190)
+    assert it.condition("OnTime", JOB).reason == "DeadlineMet"
+    assert len(it.telemetry.resizes) == 1, it.telemetry.resizes
 
 
 async def test_when_spot_is_gone_it_waits_and_takes_it_again() -> None:
