@@ -416,10 +416,11 @@ own, which nobody interrupts. Checkpoints every 15 s beside those that an interr
 """
 REMARK = """\
 Most of the time is starting again: a container, PyTorch, the data. After an eviction that begins
-ten seconds later, since Kubernetes' Job controller waits so long before it replaces a failed pod; a
-job that moves is suspended and resumed, and does not wait. Nothing here says how long a start takes
-with a large image that a node does not have, or with a large checkpoint. A node that is gone
-without a sign is not in it: it loses the steps since the last checkpoint."""
+ten seconds later, and twice as much after each further one: so long Kubernetes' Job controller
+waits before it replaces a failed pod. A job that moves is suspended and resumed, and does not wait.
+Nothing here says how long a start takes with a large image that a node does not have, or with a
+large checkpoint. A node that is gone without a sign is not in it: it loses the steps since the last
+checkpoint."""
 
 
 def document(found: Found, every_s: float) -> str:
