@@ -255,7 +255,7 @@ def gradients(session: Session, share: Share) -> None:
         with strategy.exchanging(session.engine, session.model, now=last):
             with session.numbers.context():
                 loss, _ = session.engine(inputs, targets)
-            start = weighted(loss, part.own, share.total, session.out.world.data_size)
+            start = optim.weighted(loss, part.own, share.total, session.out.world.data_size)
             told = told + loss.detach().float() * part.own
             if last:
                 start = with_pulse(session, start, told)
@@ -282,19 +282,6 @@ def with_pulse(session: Session, start: Tensor, told: Tensor) -> Tensor:
     start = session.heart.load(start, told, stop=session.out.stop(), save=asking)
     session.probe.before_backward(start)
     return start
-
-
-def weighted(loss: Tensor, own: int, total: int, world: int) -> Tensor:
-    """The loss such that the gradients' mean over processes is the mean over samples.
-
-    Args:
-        loss: Mean over some samples.
-        own: How many of them count [sample].
-        total: In the step, over all processes [sample].
-        world: Processes [count].
-    """
-    weight = own * world / total
-    return loss if weight == 1.0 else loss * weight
 
 
 def stop(session: Session) -> None:

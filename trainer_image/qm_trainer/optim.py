@@ -44,6 +44,19 @@ class Objective(nn.Module):
         return functional.cross_entropy(outputs, targets), outputs
 
 
+def weighted(loss: Tensor, own: int, total: int, world: int) -> Tensor:
+    """The loss such that the gradients' mean over processes is the mean over samples.
+
+    Args:
+        loss: Mean over some samples.
+        own: How many of them count [sample].
+        total: In the step, over all processes [sample].
+        world: Processes [count].
+    """
+    weight = own * world / total
+    return loss if weight == 1.0 else loss * weight
+
+
 def measure(objective: nn.Module, inputs: Tensor, targets: Tensor) -> list[float]:
     """Sums over one batch: loss, samples, right answers, answers that can be right or wrong."""
     loss, outputs = objective(inputs, targets)

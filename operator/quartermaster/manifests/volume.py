@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from quartermaster.api import meta
-from quartermaster.api.training_job import TrainingJobSpec, is_in_s3
+from quartermaster.api.training.checkpoint import is_in_s3
+from quartermaster.api.training_job import TrainingJobSpec
 from quartermaster.domain.name import NamespacedName
 from quartermaster.manifests import metadata
 

@@ -1,0 +1,1 @@
+"""Parts of a TrainingJob's specification."""
