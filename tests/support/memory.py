@@ -73,6 +73,8 @@ class MemoryCluster:
     all_budgets: dict[str, BudgetRecord] = field(default_factory=dict)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of namespaces."""
+    ending: set[str] = field(default_factory=set)
+    """Namespaces that are being deleted."""
     no_devices: dict[str, str] = field(default_factory=dict)
     """Why a DeviceClass has no devices, by its name."""
     records: dict[str, JobRecord] = field(default_factory=dict)
@@ -251,6 +253,9 @@ class MemoryCluster:
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         return self.labels.get(name, {})
+
+    def namespace_ends(self, name: str) -> bool:
+        return name in self.ending
 
     def node(self, name: str) -> Node | None:
         return self.nodes.get(name)

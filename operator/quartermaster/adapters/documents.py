@@ -314,16 +314,18 @@ def _condition(status: Document, kind: str) -> Document | None:
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A namespace's labels, by which a queue chooses whom it serves."""
+    """A namespace's labels, by which a queue chooses whom it serves, and whether it goes."""
 
     name: str
     labels: Mapping[str, str]
+    ending: bool = False
 
 
 def namespace(document: Document) -> Namespace:
     """A namespace."""
     metadata = document["metadata"]
-    return Namespace(metadata["name"], metadata.get("labels") or {})
+    ending = "deletionTimestamp" in metadata
+    return Namespace(metadata["name"], metadata.get("labels") or {}, ending=ending)
 
 
 def child_job(document: Document) -> ChildJob:

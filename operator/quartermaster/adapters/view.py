@@ -131,6 +131,11 @@ class ClusterView:
         namespace = self._namespaces.get(name)
         return {} if namespace is None else namespace.labels
 
+    def namespace_ends(self, name: str) -> bool:
+        """Whether a namespace is being deleted."""
+        namespace = self._namespaces.get(name)
+        return namespace is not None and namespace.ending
+
     def node(self, name: str) -> Node | None:
         """One node, without what its pods hold."""
         node = self._nodes.get(name)
@@ -256,6 +261,10 @@ class ClusterView:
     def _namespace_changed(self, namespace: Namespace, *, present: bool) -> None:
         if present:
             self._namespaces[namespace.name] = namespace
+            if namespace.ending:
+                for job in self.training_jobs.values():
+                    if job.key.namespace == namespace.name:
+                        self._touched(job.uid)
         elif self._namespaces.get(namespace.name) is namespace:
             del self._namespaces[namespace.name]
         self._room()

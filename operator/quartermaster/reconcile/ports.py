@@ -77,6 +77,10 @@ class View(Protocol):
         """A namespace's labels; none where it is not known yet."""
         ...
 
+    def namespace_ends(self, name: str) -> bool:
+        """Whether a namespace is being deleted."""
+        ...
+
     def node(self, name: str) -> Node | None:
         """One node, without what its pods hold."""
         ...

@@ -84,7 +84,13 @@ class TrainingJobReconciler:
             await brought_back(ledger, job, self._world.clock.now())
         if job.deleting:
             return await self._let_go(job, workers)
-        if job.spec is not None and job.spec.managed_by is not None:
+        ends = self._world.view.namespace_ends(job.key.namespace)
+        if ends:
+            # Kubernetes deletes a namespace's pods first and waits until they are gone; of a pod
+            # that has failed the Job controller does not let go before it is replaced, and there
+            # nothing can be made any more.
+            await self._world.writer.delete_job(job)
+        if ends or (job.spec is not None and job.spec.managed_by is not None):
             return None
         if job.finished:
             return await self._after_the_end(job, workers)

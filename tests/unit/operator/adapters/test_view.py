@@ -256,6 +256,20 @@ def test_queues_are_by_name_and_namespaces_known_by_their_labels() -> None:
     assert seen.view.namespace_labels("team") == {}
 
 
+def test_the_jobs_of_a_namespace_that_goes_are_looked_at() -> None:
+    seen = Seen()
+    seen.view.training_jobs.put(training_job(1))
+    metadata: Json = {"name": "team", "uid": "n", "resourceVersion": "2"}
+    seen.view.namespaces.put({"metadata": metadata})
+    assert not seen.view.namespace_ends("team")
+    before = len(seen.touched)
+    metadata |= {"resourceVersion": "3", "deletionTimestamp": "2026-12-01T00:00:00Z"}
+    seen.view.namespaces.put({"metadata": metadata})
+    assert seen.view.namespace_ends("team")
+    assert not seen.view.namespace_ends("other")
+    assert len(seen.touched) == before + 1
+
+
 def training_job(version: int, **metadata: Any) -> Json:
     told = {
         "name": "job",

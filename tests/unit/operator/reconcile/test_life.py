@@ -150,6 +150,24 @@ async def test_a_deleted_job_goes_after_its_pods() -> None:
     assert it.reports.forgotten
 
 
+@pytest.mark.parametrize("over", [False, True], ids=["running", "failed, and not replaced"])
+async def test_a_job_goes_with_its_namespace(*, over: bool) -> None:
+    it = await running(operation())
+    for worker in it.cluster.workers("uid-job"):
+        if over:
+            it.cluster.end(worker, 76)
+        it.cluster.delete_pod(worker.uid)
+    it.cluster.ending.add("team")
+    await it.once()
+    assert it.cluster.records["uid-job"].deleting
+    for worker in it.cluster.workers("uid-job"):
+        if not worker.over:
+            it.cluster.end(worker, 76)
+    await it.drive()
+    assert "uid-job" not in it.cluster.records
+    assert pods(it) == []
+
+
 async def test_a_deleted_job_waits_for_no_node_that_is_gone() -> None:
     it = await running(operation())
     it.cluster.delete("uid-job")
