@@ -159,22 +159,22 @@ def test_batches_that_do_not_fit_are_not_made_ahead(monkeypatch: pytest.MonkeyPa
     """One process and one batch ahead are the least."""
     monkeypatch.setattr(supply, "AHEAD_BYTES", 1)
     source = Supply(Drawing(), Tuner(2, 2), pinned=False)
-    plan = Plan(40, 4, 1, 1, 0)
+    plan, others = Plan(40, 4, 1, 1, 0), children(os.getpid())
     for _ in source.shares(plan, Cursor(), 0):
         source.batch()
-        assert len(children(os.getpid())) <= 1
+        assert len(set(children(os.getpid())) - set(others)) <= 1
     source.close()
 
 
 def test_the_processes_end_when_they_are_closed() -> None:
-    source = Supply(Drawing(), Tuner(2, 2), pinned=False)
+    source, others = Supply(Drawing(), Tuner(2, 2), pinned=False), set(children(os.getpid()))
     steps: Iterator[Any] = source.shares(Plan(40, 2, 1, 1, 0), Cursor(), 0)
     for _ in range(3):
         next(steps)
         source.batch()
-    assert len(children(os.getpid())) == 2
+    assert len(set(children(os.getpid())) - others) == 2
     source.close()
-    assert children(os.getpid()) == []
+    assert set(children(os.getpid())) <= others
 
 
 LIVES = """
