@@ -76,6 +76,25 @@ def test_a_job_deleted_in_any_phase_leaves_nothing_but_its_volume(stage: Stage, 
     assert f"{name}-artifacts" in claims
 
 
+def test_a_namespace_goes_though_a_worker_has_failed_and_was_not_replaced_yet(stage: Stage) -> None:
+    name = f"{stage.namespace}-goes"
+    stage.kubectl.out("create", "namespace", name)
+    own = Stage(stage.kubectl, name, stage.witness)
+    own.apply(shell_job("job", napping("300"), workers=1))
+    own.wait_for("job", "Running", 60)
+    (pod,) = json.loads(stage.kubectl.out("-n", name, "get", "pods", "-o", "json"))["items"]
+    pod_name = pod["metadata"]["name"]
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod_name}}
+    path = f"/api/v1/namespaces/{name}/pods/{pod_name}/eviction"
+    stage.kubectl.out("create", "--raw", path, "-f", "-", stdin=json.dumps(body))
+    phase = ("-n", name, "get", "pod", pod_name, "-o", "jsonpath={.status.phase}")
+    end = time.monotonic() + 20
+    while stage.kubectl.out(*phase) != "Failed":
+        assert time.monotonic() < end, "the evicted pod does not end"
+        time.sleep(0.1)
+    stage.kubectl.out("delete", "namespace", name, "--timeout=60s")
+
+
 def test_a_finished_job_is_deleted_after_its_time_to_live(stage: Stage) -> None:
     document = shell_job("mayfly", "true")
     document["spec"]["ttlSecondsAfterFinished"] = 5

@@ -36,7 +36,7 @@ from tests.support.stage import KIND, Json, Stage, component, napping, shell_job
 logger = logging.getLogger(__name__)
 pytestmark = [
     pytest.mark.e2e,
-    # Four minutes, and a loaded machine has broken it: see ADR-0017.
+    # Four minutes.
     pytest.mark.skipif("QM_PROOF" not in os.environ, reason="make proof-of-cost runs it"),
 ]
 

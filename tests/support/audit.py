@@ -23,6 +23,8 @@ GPU = "nvidia.com/gpu"
 BILLION = 10**9
 NEWS = timedelta(seconds=5)
 """So old a pool's price may be when the operator puts it on a pod: as news of it travels."""
+REWRITTEN = timedelta(seconds=5)
+"""So much later than its kubelet has taken it in no pod is bound."""
 LATE = timedelta(seconds=2)
 """A time that Kubernetes gives in whole seconds lies at most so far from the audit's."""
 
@@ -170,6 +172,10 @@ def cost(life: Life, audit: Audit) -> Fraction:
 def bind(life: Life) -> datetime:
     """When it was bound, as Kubernetes says; the audit of the binding agrees."""
     told = moment(conditions(life.document)["PodScheduled"]["lastTransitionTime"])
+    taken_in = life.document["status"].get("startTime")
+    if taken_in is not None and told - moment(taken_in) > REWRITTEN:
+        # Its kubelet came back and rejected it, and wrote its conditions anew.
+        told = moment(taken_in)
     assert life.bound is not None, "a pod is on a node, and nobody has bound it"
     assert abs(life.bound - told) < LATE, f"bound {life.bound}, and its condition says {told}"
     return told

@@ -9,7 +9,7 @@ import os
 import subprocess
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ Json = dict[str, Any]
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 PRICE = "quartermaster.dev/usd-per-hour"
+REWRITTEN = timedelta(seconds=5)
+"""A kubelet that comes back and rejects a pod writes its conditions anew, so much later."""
 
 
 def moment(text: str) -> datetime:
@@ -130,7 +132,11 @@ def charge(pod: Json) -> Fraction:
     if bound.get("status") != "True":
         return Fraction(0)
     rate = Fraction(pod["metadata"]["annotations"][PRICE])
-    spent = released(pod, conditions) - moment(bound["lastTransitionTime"])
+    began = moment(bound["lastTransitionTime"])
+    taken_in = pod["status"].get("startTime")
+    if taken_in is not None and began - moment(taken_in) > REWRITTEN:
+        began = moment(taken_in)
+    spent = released(pod, conditions) - began
     return rate * int(spent.total_seconds()) / 3600
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -23,6 +23,8 @@ from quartermaster.units import byte_count, millicores
 Document = Mapping[str, Any]
 
 _USD = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
+CLOCKS_APART = timedelta(seconds=5)
+"""Clocks of nodes and of the API server may differ by so much, and mean the same moment."""
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 
@@ -177,10 +179,17 @@ def _noted(metadata: Document) -> Amounts:
 
 
 def _bound(status: Document) -> datetime | None:
-    """When the scheduler bound it; one that its kubelet made began by the kubelet's clock."""
+    """When the scheduler bound it; one that its kubelet made began by the kubelet's clock.
+
+    A kubelet that comes back and rejects a pod that it had takes all conditions away and writes
+    them anew, with the time of that. When it took the pod in at first stays.
+    """
     scheduled = _condition(status, "PodScheduled") or {}
-    bound = scheduled.get("lastTransitionTime") if scheduled.get("status") == "True" else None
-    return time(bound or status.get("startTime"))
+    told = scheduled.get("lastTransitionTime") if scheduled.get("status") == "True" else None
+    bound, taken_in = time(told), time(status.get("startTime"))
+    if bound is None or (taken_in is not None and taken_in < bound - CLOCKS_APART):
+        return taken_in
+    return bound
 
 
 def _ended(status: Document, *, over: bool) -> datetime | None:
@@ -231,7 +240,6 @@ def _worker(document: Document, place: str | None) -> Worker:
     status = document.get("status") or {}
     labels = metadata["labels"]
     scheduled = _condition(status, "PodScheduled") or {}
-    bound = scheduled.get("status") == "True"
     refused = scheduled.get("reason") == "Unschedulable"
     state = _container_state(status)
     disruption = _condition(status, "DisruptionTarget") or {}
@@ -246,7 +254,7 @@ def _worker(document: Document, place: str | None) -> Worker:
         phase=Phase(status.get("phase", "Pending")),
         gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or ()),
         node=place,
-        bound=time(scheduled.get("lastTransitionTime")) if bound else None,
+        bound=_bound(status),
         started=_started(state),
         # A pod that was given up with its node is charged until then: a kubelet that comes back
         # later must not change a bill that is written.

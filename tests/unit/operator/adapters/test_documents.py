@@ -193,6 +193,27 @@ def test_a_running_worker() -> None:
     assert found.holds == Resources(2000, 4 * GIB, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("conditions", "taken_in", "bound"),
+    [
+        ([SCHEDULED], None, 5),
+        ([SCHEDULED], 6, 5),
+        ([SCHEDULED], 3, 5),
+        ([SCHEDULED | {"lastTransitionTime": at(55)}], 5, 5),
+        ([], 5, 5),
+        ([SCHEDULED | {"status": "False"}], None, None),
+    ],
+    ids=["as ever", "taken in later", "clocks apart", "written anew", "taken away", "not bound"],
+)
+def test_a_worker_is_bound_when_it_was_and_not_when_its_kubelet_came_back(
+    conditions: list[Json], taken_in: int | None, bound: int | None
+) -> None:
+    started = {} if taken_in is None else {"startTime": at(taken_in)}
+    found = documents.pod(pod({"nodeName": "gpu-1"}, {"conditions": conditions, **started}))
+    assert found.worker is not None
+    assert found.worker.bound == (None if bound is None else moment(bound))
+
+
 def test_a_worker_that_is_over_holds_nothing() -> None:
     status = {"phase": "Failed", "containerStatuses": [ended(71, message="words")]}
     found = documents.pod(pod({"nodeName": "gpu-1"}, status))
